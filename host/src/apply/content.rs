@@ -1,0 +1,110 @@
+//! The new bytes of a file.
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::ApplyFault;
+use crate::{
+    document::{Edit, NewValue, Text, edit},
+    model::{Place, Snapshot},
+    observe::reference_to,
+    plan::{Change, NewContent, Target},
+    secret::{self, Vault},
+};
+
+/// What a change puts in place.
+enum Value<'v> {
+    Secret(&'v str),
+    Minted(SecretString),
+    Json(serde_json::Value),
+    Nothing,
+}
+
+/// The bytes of a file after its changes.
+pub(super) fn edited(
+    old: &[u8],
+    changes: &[&Change],
+    snapshot: &Snapshot,
+    target: &Target,
+    vault: &Vault,
+) -> Result<Zeroizing<Vec<u8>>, ApplyFault> {
+    let fault = |reason: String| ApplyFault::Edit { path: target.path.clone(), reason };
+    let values: Vec<(&Place, Value<'_>)> = changes
+        .iter()
+        .map(|change| {
+            let value = value(change, snapshot, vault).map_err(fault)?;
+            Ok((&change.edit.place, value))
+        })
+        .collect::<Result<_, ApplyFault>>()?;
+    if let [(Place::File(_), value)] = values.as_slice() {
+        return whole(old, value).map_err(fault);
+    }
+    let syntax = snapshot.file(target.file).and_then(|file| file.syntax).unwrap_or_default();
+    let edits: Vec<Edit<'_>> = values
+        .iter()
+        .filter_map(|(place, value)| match place {
+            Place::Pointer { pointer, .. } => Some(Edit {
+                pointer,
+                value: match value {
+                    Value::Secret(secret) => NewValue::Text(secret),
+                    Value::Minted(secret) => NewValue::Text(secret.expose_secret()),
+                    Value::Json(json) => NewValue::Json(json),
+                    Value::Nothing => NewValue::Nothing,
+                },
+            }),
+            _ => None,
+        })
+        .collect();
+    let text = Text::decode(old).map_err(|error| fault(error.message))?;
+    let new = edit(&text, syntax, &edits).map_err(|error| fault(error.to_string()))?;
+    Ok(new.encode())
+}
+
+fn value<'v>(
+    change: &Change,
+    snapshot: &Snapshot,
+    vault: &'v Vault,
+) -> Result<Value<'v>, String> {
+    match &change.edit.new {
+        NewContent::SecretOf(from) => vault
+            .expose(*from)
+            .map(Value::Secret)
+            .ok_or_else(|| format!("the secret of {} is gone", snapshot.name_of(*from))),
+        NewContent::Minted => secret::mint()
+            .map(Value::Minted)
+            .map_err(|error| format!("no randomness for a new secret: {error}")),
+        NewContent::ReferenceTo(variable) => {
+            let file = change.edit.place.file().and_then(|id| snapshot.file(id));
+            let form = file.and_then(|file| file.reference);
+            form.map(|form| Value::Json(reference_to(form, variable)))
+                .ok_or_else(|| "its readers know no form of reference".to_owned())
+        }
+        // A number or a boolean stays one; anything else is a string.
+        NewContent::Value(text) => Ok(Value::Json(match serde_json::from_str(text) {
+            Ok(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => value,
+            _ => serde_json::Value::from(text.clone()),
+        })),
+        NewContent::Nothing => Ok(Value::Nothing),
+    }
+}
+
+/// A file that is one secret: the new one, with the newline that the old one ended in.
+fn whole(old: &[u8], value: &Value<'_>) -> Result<Zeroizing<Vec<u8>>, String> {
+    let secret = match value {
+        Value::Secret(secret) => *secret,
+        Value::Minted(secret) => secret.expose_secret(),
+        Value::Json(_) => return Err("a file that is one secret holds no reference".to_owned()),
+        Value::Nothing => "",
+    };
+    let end = match old {
+        [.., b'\r', b'\n'] => "\r\n",
+        [.., b'\n'] => "\n",
+        _ => "",
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(secret.len() + end.len()));
+    bytes.extend_from_slice(secret.as_bytes());
+    if !secret.is_empty() {
+        bytes.extend_from_slice(end.as_bytes());
+    }
+    Ok(bytes)
+}

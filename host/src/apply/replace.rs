@@ -1,0 +1,135 @@
+//! One file in place of another: complete and on disk before it is visible, and never in between.
+
+use std::{
+    fs::{self, File, Metadata, Permissions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::ApplyFault;
+use crate::secret::{Digest, Key};
+
+/// A file as it was planned on.
+pub(super) struct Original {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    metadata: Metadata,
+    /// Where the links lead.
+    real: PathBuf,
+}
+
+/// The new file beside the old one, on disk, under a temporary name that goes with it.
+pub(super) struct Staged {
+    file: NamedTempFile,
+    new: Zeroizing<Vec<u8>>,
+    old: Original,
+}
+
+/// A file that took its place.
+pub(super) struct Committed(Original);
+
+impl Original {
+    /// Opens the target, if it still is what was planned on.
+    pub(super) fn open(path: &Path, digest: &Digest, key: &Key) -> Result<Self, ApplyFault> {
+        let moved = || ApplyFault::Moved { path: path.to_owned() };
+        let real = path.canonicalize().map_err(|_| moved())?;
+        let metadata = fs::metadata(&real).map_err(|_| moved())?;
+        if !metadata.is_file() {
+            return Err(moved());
+        }
+        let bytes = Zeroizing::new(fs::read(&real).map_err(|_| moved())?);
+        if key.digest(&bytes) != *digest {
+            return Err(moved());
+        }
+        Ok(Self { bytes, metadata, real })
+    }
+
+    /// Writes the new bytes beside the original, with its owner, and its mode but for others'
+    /// access where a secret goes in.
+    pub(super) fn stage(
+        self,
+        new: Zeroizing<Vec<u8>>,
+        secret: bool,
+        path: &Path,
+    ) -> Result<Staged, ApplyFault> {
+        let file = temporary(&self.real, &self.metadata, &new, secret)
+            .map_err(|error| write_fault(path, &error))?;
+        Ok(Staged { file, new, old: self })
+    }
+}
+
+impl Staged {
+    /// Takes the original's place, if that still is what was planned on, and reads it back.
+    pub(super) fn commit(
+        self,
+        path: &Path,
+        digest: &Digest,
+        key: &Key,
+    ) -> Result<Committed, ApplyFault> {
+        let still = Original::open(path, digest, key)?;
+        if still.real != self.old.real {
+            return Err(ApplyFault::Moved { path: path.to_owned() });
+        }
+        self.file
+            .persist(&self.old.real)
+            .map_err(|error| write_fault(path, &error.error))?;
+        sync_folder(&self.old.real).map_err(|error| write_fault(path, &error))?;
+        match fs::read(&self.old.real).map(Zeroizing::new) {
+            Ok(read) if *read == *self.new => Ok(Committed(self.old)),
+            _ => Err(ApplyFault::ReadBack { path: path.to_owned() }),
+        }
+    }
+}
+
+impl Committed {
+    /// Puts the original bytes back. Returns whether that succeeded.
+    pub(super) fn undo(self, _path: &Path) -> bool {
+        let Self(old) = self;
+        let put_back = || -> io::Result<()> {
+            temporary(&old.real, &old.metadata, &old.bytes, false)?
+                .persist(&old.real)
+                .map_err(|error| error.error)?;
+            sync_folder(&old.real)
+        };
+        put_back().is_ok()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
+fn temporary(
+    real: &Path,
+    like: &Metadata,
+    bytes: &[u8],
+    secret: bool,
+) -> io::Result<NamedTempFile> {
+    let folder = real.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
+    // Made with mode 0600, so that what is in it is nobody else's even for an instant.
+    let mut file = tempfile::Builder::new().prefix(".precedent-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    let made = file.as_file().metadata()?;
+    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+        fchown(file.as_file(), Some(like.uid()), Some(like.gid())).map_err(|error| {
+            io::Error::new(error.kind(), format!("its owner cannot be kept: {error}"))
+        })?;
+    }
+    let mode = like.permissions().mode() & 0o7777;
+    let mode = if secret { mode & 0o600 } else { mode };
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Makes the new name survive a power cut.
+fn sync_folder(real: &Path) -> io::Result<()> {
+    match real.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn write_fault(path: &Path, error: &io::Error) -> ApplyFault {
+    ApplyFault::Write { path: path.to_owned(), reason: error.to_string() }
+}

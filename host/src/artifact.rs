@@ -1,0 +1,304 @@
+//! From a policy's name or file to a policy that can decide.
+//!
+//! A shipped policy is compiled ahead of time in a release. Whatever is compiled here is kept, in
+//! the cache folder, under a keyed hash: a compiled policy is machine code, so nothing is mapped
+//! that this host did not write itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::{
+    config::PathTemplate,
+    decide::{DecideError, Engine, Limits, Policy},
+    secret::{Key, hex},
+};
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+/// A policy that the host carries.
+struct Shipped {
+    name: &'static str,
+    digest: &'static str,
+    component: Option<&'static [u8]>,
+    compiled: Option<&'static [u8]>,
+}
+
+/// Which policy decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyRef {
+    /// One that the host carries.
+    Shipped(String),
+    /// A component in a file.
+    File(PathTemplate),
+}
+
+impl PolicyRef {
+    /// Reads what a person gives as `--policy`: a shipped policy's name, or a path.
+    #[must_use]
+    pub fn from_argument(text: &str) -> Self {
+        if text.contains('/') || text.ends_with(".wasm") {
+            Self::File(PathTemplate::One(text.to_owned()))
+        } else {
+            Self::Shipped(text.to_owned())
+        }
+    }
+}
+
+/// Names of the shipped policies.
+#[must_use]
+pub fn shipped() -> Vec<&'static str> {
+    SHIPPED.iter().map(|policy| policy.name).collect()
+}
+
+/// A policy that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArtifactError {
+    /// No policy of that name is shipped.
+    #[error("unknown policy `{name}`, expected one of {}, or the path of a component", list(shipped()))]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The file could not be read.
+    #[error("cannot read the policy {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file is larger than the limit.
+    #[error("the policy {} has {size} bytes, {most} are allowed (limits.component-bytes)", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        most: usize,
+    },
+    /// The bytes are no component.
+    #[error("{policy} is no WebAssembly component: {reason}")]
+    NotAComponent {
+        /// The policy.
+        policy: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// This build cannot compile.
+    #[error("{policy} is not compiled ahead of time, and this build of precedent has no compiler; use the full build, or one of {}", list(shipped()))]
+    NoCompiler {
+        /// The policy.
+        policy: String,
+    },
+    /// The component is not a policy, or crashes when asked what it is.
+    #[error("{policy} cannot be used")]
+    Policy {
+        /// The policy.
+        policy: String,
+        /// Why.
+        #[source]
+        source: DecideError,
+    },
+}
+
+fn list(names: Vec<&str>) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Where compiled policies are kept, and the key that says they are ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Cache<'c> {
+    /// The folder.
+    pub folder: &'c Path,
+    /// The key.
+    pub key: &'c Key,
+}
+
+/// Loads a policy. `path` is where a [`PolicyRef::File`] leads.
+///
+/// # Errors
+///
+/// Why it cannot be used.
+pub fn load(
+    engine: &Engine,
+    reference: &PolicyRef,
+    path: Option<&Path>,
+    limits: Limits,
+    cache: Option<Cache<'_>>,
+) -> Result<Policy, ArtifactError> {
+    let (policy, digest, component) = match reference {
+        PolicyRef::Shipped(name) => {
+            let shipped = SHIPPED
+                .iter()
+                .find(|policy| policy.name == name)
+                .ok_or_else(|| ArtifactError::Unknown { name: name.clone() })?;
+            let policy = format!("the policy `{name}`");
+            let component = match (shipped.compiled, shipped.component) {
+                (Some(compiled), _) => map(engine, compiled, &policy)?,
+                (None, Some(bytes)) => compile(engine, bytes, shipped.digest, &policy, cache)?,
+                (None, None) => return Err(ArtifactError::NoCompiler { policy }),
+            };
+            (policy, shipped.digest.to_owned(), component)
+        }
+        PolicyRef::File(template) => {
+            let path = path.map_or_else(|| PathBuf::from(template.as_written()), Path::to_owned);
+            let policy = format!("the policy {}", path.display());
+            let bytes = read(&path, limits)?;
+            let digest = digest_of(&bytes);
+            let component = compile(engine, &bytes, &digest, &policy, cache)?;
+            (policy, digest, component)
+        }
+    };
+    Policy::new(engine, &component, digest, limits)
+        .map_err(|source| ArtifactError::Policy { policy, source })
+}
+
+fn read(path: &Path, limits: Limits) -> Result<Vec<u8>, ArtifactError> {
+    let failed = |error: std::io::Error| ArtifactError::Read {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::other("it is no regular file")));
+    }
+    if metadata.len() > limits.component_bytes as u64 {
+        return Err(ArtifactError::TooLarge {
+            path: path.to_owned(),
+            size: metadata.len(),
+            most: limits.component_bytes,
+        });
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+#[cfg(feature = "compiler")]
+fn compile(
+    engine: &Engine,
+    bytes: &[u8],
+    digest: &str,
+    policy: &str,
+    cache: Option<Cache<'_>>,
+) -> Result<Component, ArtifactError> {
+    let kept = cache.map(|cache| Kept::new(cache, engine, digest));
+    if let Some(component) = kept.as_ref().and_then(|kept| kept.load(engine, policy)) {
+        return Ok(component);
+    }
+    let compiled = ahead_of_time(engine, bytes, policy)?;
+    if let Some(kept) = &kept {
+        kept.store(&compiled);
+    }
+    map(engine, &compiled, policy)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn compile(
+    _: &Engine,
+    _: &[u8],
+    _: &str,
+    policy: &str,
+    _: Option<Cache<'_>>,
+) -> Result<Component, ArtifactError> {
+    Err(ArtifactError::NoCompiler { policy: policy.to_owned() })
+}
+
+#[cfg(feature = "compiler")]
+fn ahead_of_time(engine: &Engine, bytes: &[u8], policy: &str) -> Result<Vec<u8>, ArtifactError> {
+    engine.inner().precompile_component(bytes).map_err(|error| ArtifactError::NotAComponent {
+        policy: policy.to_owned(),
+        // The root of the chain says what is wrong with the bytes.
+        reason: error.root_cause().to_string(),
+    })
+}
+
+/// Compiles the shipped policies for a release: file names and bytes for `build.rs`.
+///
+/// # Errors
+///
+/// Where one does not compile, or this host does not carry the components.
+#[cfg(feature = "compiler")]
+pub fn compile_shipped(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>, ArtifactError> {
+    let compiled = |policy: &Shipped| {
+        let name = format!("the policy `{}`", policy.name);
+        let bytes = policy
+            .component
+            .ok_or_else(|| ArtifactError::NoCompiler { policy: name.clone() })?;
+        let digest = policy.digest.trim_start_matches("sha256:");
+        let file = format!("{}.{digest}.cwasm", policy.name);
+        Ok((file, ahead_of_time(engine, bytes, &name)?))
+    };
+    SHIPPED.iter().map(compiled).collect()
+}
+
+#[allow(unsafe_code, reason = "the one place where compiled code is mapped")]
+fn map(engine: &Engine, compiled: &[u8], policy: &str) -> Result<Component, ArtifactError> {
+    // SAFETY: the bytes are part of this binary, were made by this process, or carry this
+    // installation's keyed hash, see `Kept::load`.
+    unsafe { Component::deserialize(engine.inner(), compiled) }.map_err(|error| {
+        ArtifactError::NotAComponent {
+            policy: policy.to_owned(),
+            reason: format!("it was compiled for another build of precedent: {error:#}"),
+        }
+    })
+}
+
+/// A compiled policy that is kept: 32 bytes of keyed hash, then the code.
+#[cfg(feature = "compiler")]
+struct Kept<'c> {
+    cache: Cache<'c>,
+    path: PathBuf,
+    purpose: String,
+}
+
+#[cfg(feature = "compiler")]
+impl<'c> Kept<'c> {
+    fn new(cache: Cache<'c>, engine: &Engine, digest: &str) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        engine.inner().precompile_compatibility_hash().hash(&mut hasher);
+        let name = format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), hasher.finish());
+        Self { path: cache.folder.join(&name), purpose: format!("compiled {name}"), cache }
+    }
+
+    /// None where there is nothing, or nothing that this host wrote.
+    fn load(&self, engine: &Engine, policy: &str) -> Option<Component> {
+        let bytes = fs::read(&self.path).ok()?;
+        let (hash, compiled) = bytes.split_at_checked(32)?;
+        let expected = self.cache.key.mac(&self.purpose, compiled);
+        // Compared whole, whatever differs first.
+        let differs = expected.iter().zip(hash).fold(0, |differs, (a, b)| differs | (a ^ b));
+        if differs != 0 {
+            return None;
+        }
+        map(engine, compiled, policy).ok()
+    }
+
+    /// Keeps it; where that fails, the next run compiles again.
+    #[allow(clippy::disallowed_methods, reason = "the artifact cache is one of the places that write")]
+    fn store(&self, compiled: &[u8]) {
+        use std::io::Write;
+        let stored = || -> std::io::Result<()> {
+            fs::create_dir_all(self.cache.folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(self.cache.folder)?;
+            file.write_all(&self.cache.key.mac(&self.purpose, compiled))?;
+            file.write_all(compiled)?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        let _ = stored();
+    }
+}

@@ -1,0 +1,56 @@
+//! The command line: one file a verb.
+//!
+//! | module | what |
+//! |---|---|
+//! | `args` | the words of the command line |
+//! | `session` | manifest, policy, key and journal of one call |
+//! | `exit` | exit codes, in one place |
+//! | `text`, `json` | what people and scripts are shown |
+//! | `explain`, `plan`, `apply`, `check`, `test`, `policy` | a verb each |
+
+mod apply;
+mod args;
+mod check;
+mod exit;
+mod explain;
+mod json;
+mod plan;
+mod policy;
+mod session;
+mod test;
+mod text;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use args::{Args, Verb};
+use exit::Exit;
+
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            // Asking for help is no error.
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let result = match &args.verb {
+        Verb::Explain(options) => explain::run(options),
+        Verb::Plan(options) => plan::run(options),
+        Verb::Apply(options) => apply::run(options),
+        Verb::Check(options) => check::run(options),
+        Verb::Test(options) => test::run(options),
+        Verb::Policy(options) => policy::run(options),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let mut stderr = anstream::stderr().lock();
+            let _ = text::error(&mut stderr, &error);
+            let _ = stderr.flush();
+            exit::of(&error).into()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `precedent apply`
+
+use std::{fs, io::Write, path::Path};
+
+use anyhow::Result;
+use precedent::{
+    Error, Proposal, Ruling,
+    apply::{ApplyError, ApplyFault, Outcome},
+    model::Phase,
+};
+
+use super::{
+    args::{ApplyArgs, Format},
+    exit::{Exit, UsageError},
+    json,
+    session::Session,
+    text,
+};
+
+/// How often to look again where somebody else wrote in the meantime.
+const MOST_TRIES: usize = 3;
+
+pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
+    let session = Session::open("apply", &args.common, Phase::Repair)?;
+    let kept = args.plan.as_deref().map(read_plan).transpose()?;
+    let (proposal, applied) = try_apply(&session, args, kept.as_ref())?;
+    if !args.dry_run {
+        session.record(&proposal, Some(&applied));
+    }
+    let outcome = match &applied {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(Error::from(error.clone()).into()),
+    };
+    // What is true now, as a new run would see it.
+    let wrote = outcome.changes.iter().any(|_| true);
+    let after = if wrote { Some(session.propose()?) } else { None };
+    let mut out = anstream::stdout().lock();
+    match args.common.format {
+        Format::Json => {
+            json::print(&mut out, &json::apply(&session, &proposal, outcome, after.as_ref()))?;
+        }
+        Format::Text => {
+            text::heading(&mut out, &session, &proposal)?;
+            text::diff(&mut out, &proposal)?;
+            text::findings(&mut out, &proposal)?;
+            text::ruling(&mut out, &proposal)?;
+            if args.dry_run {
+                writeln!(out, "\nDry run: nothing was written.")?;
+            } else {
+                text::outcome(&mut out, &proposal, outcome, after.as_ref())?;
+            }
+        }
+    }
+    let now = after.as_ref().unwrap_or(&proposal);
+    Ok(match &proposal.ruling {
+        Ruling::Decided(..) if args.dry_run => Exit::Done,
+        Ruling::Decided(..) if now.drifts() => Exit::Drift,
+        Ruling::Decided(..) => Exit::Done,
+        _ => Exit::Refused,
+    })
+}
+
+/// Proposes and applies; where a file moved in between, looks again.
+fn try_apply(
+    session: &Session,
+    args: &ApplyArgs,
+    kept: Option<&serde_json::Value>,
+) -> Result<(Proposal, Result<Outcome, ApplyError>)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let proposal = session.propose()?;
+        if let Some(kept) = kept {
+            compare(session, &proposal, kept)?;
+        }
+        if args.dry_run {
+            return Ok((proposal, Ok(Outcome::default())));
+        }
+        let applied = session.host.apply(&proposal);
+        match &applied {
+            Err(ApplyError { fault: ApplyFault::Moved { .. }, .. }) if tries < MOST_TRIES => {}
+            _ => return Ok((proposal, applied)),
+        }
+    }
+}
+
+fn read_plan(path: &Path) -> Result<serde_json::Value> {
+    let fault = |reason: String| UsageError(format!("cannot use the plan {}: {reason}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let plan: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+    if plan.get("schema").and_then(|schema| schema.as_str()) != Some(json::PLAN) {
+        return Err(fault(format!("its schema is not {}", json::PLAN)).into());
+    }
+    Ok(plan)
+}
+
+/// A kept plan is never written as it is: what is written is today's plan, if both are the same. A
+/// plan that somebody edited is just another plan.
+fn compare(session: &Session, proposal: &Proposal, kept: &serde_json::Value) -> Result<()> {
+    let today = json::plan(session, proposal);
+    let differs = |part: &&&str| today.get(**part) != kept.get(**part);
+    match ["deployment", "policy", "changes", "targets"].iter().find(differs) {
+        None => Ok(()),
+        Some(part) => Err(UsageError(format!(
+            "the kept plan is not what would be planned now (its {part} differ); run `precedent plan` again"
+        ))
+        .into()),
+    }
+}

@@ -1,0 +1,53 @@
+//! Exit codes, in one place.
+
+use std::process::ExitCode;
+
+use precedent::{Error, artifact::ArtifactError, cases::CaseError, decide::DecideError};
+
+/// What a call comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// In sync, or done.
+    Done,
+    /// A refusal or a violation: do not start. A failed case.
+    Refused,
+    /// Usage, manifest or settings.
+    Usage,
+    /// A fault; a retry may help.
+    Fault,
+    /// Drift.
+    Drift,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Refused => 1,
+            Exit::Usage => 2,
+            Exit::Fault => 3,
+            Exit::Drift => 4,
+        })
+    }
+}
+
+/// A mistake in how the program was called.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+/// The exit code of an error.
+pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    if error.is::<UsageError>() || error.is::<CaseError>() {
+        return Exit::Usage;
+    }
+    match error.downcast_ref::<Error>() {
+        Some(
+            Error::Manifest(_)
+            | Error::Decide(DecideError::Settings { .. })
+            | Error::Artifact(ArtifactError::Unknown { .. }),
+        ) => Exit::Usage,
+        Some(Error::Check(_)) => Exit::Refused,
+        _ => Exit::Fault,
+    }
+}

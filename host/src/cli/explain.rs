@@ -1,0 +1,35 @@
+//! `precedent explain`
+
+use anyhow::Result;
+use precedent::{Ruling, model::Phase};
+
+use super::{
+    args::{Common, Format},
+    exit::Exit,
+    json,
+    session::Session,
+    text,
+};
+
+pub(crate) fn run(common: &Common) -> Result<Exit> {
+    let session = Session::open("explain", common, Phase::Check)?;
+    let proposal = session.propose()?;
+    session.record(&proposal, None);
+    let mut out = anstream::stdout().lock();
+    match common.format {
+        Format::Json => json::print(&mut out, &json::explain(&session, &proposal))?,
+        Format::Text => {
+            text::heading(&mut out, &session, &proposal)?;
+            text::standings(&mut out, &proposal)?;
+            text::reasons(&mut out, &proposal)?;
+            text::copies(&mut out, &proposal)?;
+            text::findings(&mut out, &proposal)?;
+            text::ruling(&mut out, &proposal)?;
+            text::next_step(&mut out, &session, &proposal)?;
+        }
+    }
+    Ok(match proposal.ruling {
+        Ruling::Decided(..) => Exit::Done,
+        _ => Exit::Refused,
+    })
+}

@@ -1,0 +1,215 @@
+//! What scripts are shown: one document, with the name of its schema.
+
+use std::io::{self, Write};
+
+use precedent::{
+    Proposal, Ruling,
+    apply::Outcome,
+    cases::CaseResult,
+    model::{Finding, Location, LocationId, Presence, Snapshot, Standing},
+    plan::drifts,
+};
+use serde_json::{Map, Value, json};
+
+use super::session::Session;
+
+/// Schema of a plan.
+pub(crate) const PLAN: &str = "precedent.plan/1";
+
+/// Prints a document.
+pub(crate) fn print(out: &mut impl Write, document: &Value) -> io::Result<()> {
+    writeln!(out, "{document:#}")
+}
+
+/// `precedent.explain/1`
+pub(crate) fn explain(session: &Session, proposal: &Proposal) -> Value {
+    let mut document = head("precedent.explain/1", session, proposal);
+    document.insert("consumers".into(), consumers(proposal));
+    document.insert("locations".into(), locations(&proposal.snapshot));
+    finish(document, proposal)
+}
+
+/// `precedent.check/1`
+pub(crate) fn check(session: &Session, proposal: &Proposal) -> Value {
+    let mut document = head("precedent.check/1", session, proposal);
+    document.insert("drift".into(), json!(proposal.drifts()));
+    document.insert("changes".into(), json!(proposal.plan().map_or(0, |plan| plan.changes.len())));
+    document.insert("consumers".into(), consumers(proposal));
+    finish(document, proposal)
+}
+
+/// `precedent.plan/1`. The changes hold no fingerprint: they are the same for the same decision,
+/// whatever the secrets are. Fingerprints stand beside them, by location.
+pub(crate) fn plan(session: &Session, proposal: &Proposal) -> Value {
+    let mut document = head(PLAN, session, proposal);
+    add_plan(&mut document, proposal);
+    finish(document, proposal)
+}
+
+/// `precedent.apply/1`
+pub(crate) fn apply(
+    session: &Session,
+    proposal: &Proposal,
+    outcome: &Outcome,
+    after: Option<&Proposal>,
+) -> Value {
+    let mut document = head("precedent.apply/1", session, proposal);
+    add_plan(&mut document, proposal);
+    document.insert("outcome".into(), json!(outcome.changes));
+    let now = after.unwrap_or(proposal);
+    document.insert("drift".into(), json!(now.drifts()));
+    document.insert("consumers".into(), consumers(now));
+    finish(document, proposal)
+}
+
+/// `precedent.test/1`
+pub(crate) fn test(results: &[CaseResult]) -> Value {
+    let failures: Vec<Value> = results
+        .iter()
+        .filter(|result| !result.mismatches.is_empty())
+        .map(|result| {
+            let side = |pick: fn(&precedent::cases::Mismatch) -> &Value| -> Map<String, Value> {
+                result.mismatches.iter().map(|m| (m.what.clone(), pick(m).clone())).collect()
+            };
+            json!({
+                "name": result.name,
+                "expected": side(|mismatch| &mismatch.expected),
+                "actual": side(|mismatch| &mismatch.actual),
+            })
+        })
+        .collect();
+    json!({
+        "schema": "precedent.test/1",
+        "passed": results.len() - failures.len(),
+        "failed": failures.len(),
+        "failures": failures,
+    })
+}
+
+fn head(schema: &str, session: &Session, proposal: &Proposal) -> Map<String, Value> {
+    let policy = session.host.policy();
+    let mut document = Map::new();
+    document.insert("schema".into(), json!(schema));
+    document.insert("deployment".into(), json!(proposal.snapshot.deployment));
+    document.insert("phase".into(), json!(proposal.snapshot.phase));
+    document.insert(
+        "policy".into(),
+        json!({
+            "name": policy.about().name,
+            "version": policy.about().version,
+            "digest": policy.digest(),
+        }),
+    );
+    document
+}
+
+fn add_plan(document: &mut Map<String, Value>, proposal: &Proposal) {
+    let (changes, steps, targets) = match proposal.plan() {
+        Some(plan) => (json!(plan.changes), json!(plan.steps), json!(plan.targets)),
+        None => (json!([]), json!([]), json!([])),
+    };
+    document.insert("changes".into(), changes);
+    document.insert("steps".into(), steps);
+    document.insert("targets".into(), targets);
+    let fingerprints: Map<String, Value> = proposal
+        .snapshot
+        .locations
+        .iter()
+        .filter_map(|l| Some((l.name.clone(), json!(short(l)?))))
+        .collect();
+    document.insert("fingerprints".into(), Value::Object(fingerprints));
+}
+
+fn finish(mut document: Map<String, Value>, proposal: &Proposal) -> Value {
+    let snapshot = &proposal.snapshot;
+    let decided = proposal.decision().map(|decision| &decision.findings);
+    let findings: Vec<Value> = snapshot
+        .findings
+        .iter()
+        .chain(decided.into_iter().flatten())
+        .map(|finding| self::finding(snapshot, finding))
+        .collect();
+    document.insert("findings".into(), json!(findings));
+    match &proposal.ruling {
+        Ruling::Refused(refusal) => {
+            let refusal = json!({
+                "code": refusal.code,
+                "reason": refusal.reason,
+                "remedy": refusal.remedy,
+                "locations": names(snapshot, &refusal.locations),
+            });
+            document.insert("refusal".into(), refusal);
+        }
+        Ruling::Violated(_, violations) => {
+            document.insert("violations".into(), json!(violations.0));
+        }
+        _ => {}
+    }
+    Value::Object(document)
+}
+
+fn consumers(proposal: &Proposal) -> Value {
+    let snapshot = &proposal.snapshot;
+    let verdicts = proposal.decision().map(|decision| decision.verdicts.iter());
+    let consumers = verdicts.into_iter().flatten().filter_map(|verdict| {
+        let consumer = snapshot.consumers.get(verdict.consumer.index())?;
+        let (standing, today) = match verdict.today {
+            Standing::Copy(id) => ("copy", Some(id)),
+            Standing::Unresolved(id) => ("unresolved", Some(id)),
+            Standing::Generated => ("generated", None),
+            Standing::Invalid => ("invalid", None),
+            _ => ("nothing", None),
+        };
+        Some(json!({
+            "consumer": consumer.name,
+            "credential": snapshot.credential(consumer.credential),
+            "standing": standing,
+            "today": today.map(|id| snapshot.name_of(id)),
+            "wanted": verdict.wanted.map(|id| snapshot.name_of(id)),
+            "next": verdict.next.map(|id| snapshot.name_of(id)),
+            "drift": drifts(snapshot, verdict),
+            "reason": verdict.reason,
+        }))
+    });
+    Value::Array(consumers.collect())
+}
+
+fn locations(snapshot: &Snapshot) -> Value {
+    let locations = snapshot.locations.iter().map(|location| {
+        json!({
+            "location": location.name,
+            "credential": snapshot.credential(location.credential),
+            "label": location.label,
+            "presence": match &location.presence {
+                Presence::Absent => "absent",
+                Presence::Empty => "empty",
+                Presence::Placeholder => "placeholder",
+                Presence::Plain(_) => "plain",
+                Presence::Reference(_) => "reference",
+                _ => "unreadable",
+            },
+            "fingerprint": short(location),
+            "path": snapshot.path_of(location),
+            "writable": location.writable,
+        })
+    });
+    Value::Array(locations.collect())
+}
+
+fn finding(snapshot: &Snapshot, finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "locations": names(snapshot, &finding.locations),
+    })
+}
+
+fn names(snapshot: &Snapshot, ids: &[LocationId]) -> Vec<String> {
+    ids.iter().map(|id| snapshot.name_of(*id)).collect()
+}
+
+fn short(location: &Location) -> Option<String> {
+    location.presence.fingerprint().map(|fingerprint| fingerprint.to_string())
+}

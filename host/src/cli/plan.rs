@@ -1,0 +1,50 @@
+//! `precedent plan`
+
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
+
+use anyhow::{Context, Result};
+use precedent::{Ruling, model::Phase};
+
+use super::{
+    args::{Format, PlanArgs},
+    exit::Exit,
+    json,
+    session::Session,
+    text,
+};
+
+pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
+    let session = Session::open("plan", &args.common, Phase::Check)?;
+    let proposal = session.propose()?;
+    session.record(&proposal, None);
+    let shown = json::plan(&session, &proposal);
+    if let Some(path) = &args.out {
+        let keep = || -> std::io::Result<()> {
+            let mut options = fs::File::options();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            writeln!(file, "{shown:#}")
+        };
+        keep().with_context(|| format!("cannot keep the plan in {}", path.display()))?;
+    }
+    let mut out = anstream::stdout().lock();
+    match args.common.format {
+        Format::Json => json::print(&mut out, &shown)?,
+        Format::Text => {
+            text::heading(&mut out, &session, &proposal)?;
+            text::diff(&mut out, &proposal)?;
+            text::findings(&mut out, &proposal)?;
+            text::ruling(&mut out, &proposal)?;
+            if let Some(path) = &args.out {
+                writeln!(out, "\nKept in {}.", path.display())?;
+            }
+            text::next_step(&mut out, &session, &proposal)?;
+        }
+    }
+    Ok(match &proposal.ruling {
+        Ruling::Decided(_, plan) if args.check && (!plan.is_empty() || proposal.drifts()) => {
+            Exit::Drift
+        }
+        Ruling::Decided(..) => Exit::Done,
+        _ => Exit::Refused,
+    })
+}

@@ -1,0 +1,104 @@
+//! `precedent test`
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use precedent::{
+    Error,
+    artifact::{self, PolicyRef},
+    cases::{self, Case, CaseError, CaseResult, Runner},
+    decide::{Engine, Limits},
+    record::{StateFolder, default_cache, default_folder},
+};
+
+use super::{
+    args::{Format, TestArgs},
+    exit::{Exit, UsageError},
+    json, session, text,
+};
+use precedent::observe::{Machine, World};
+
+pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
+    let cases = read_all(&args.paths)?;
+    if cases.is_empty() {
+        return Err(UsageError(format!("no case found in {}", names(&args.paths))).into());
+    }
+    let reference = session::policy_from(&args.policy)?;
+    let engine = Engine::new().map_err(Error::from)?;
+    let variable = |name: &str| Machine::default().variable(name);
+    let key = default_folder(&variable).and_then(|folder| StateFolder::new(folder).key().ok());
+    let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
+    let cache = match (&key, &folder) {
+        (Some(key), Some(folder)) => Some(artifact::Cache { folder, key }),
+        _ => None,
+    };
+    let path = match &reference {
+        PolicyRef::File(template) => template.resolve(Path::new(""), &variable),
+        _ => None,
+    };
+    let policy = artifact::load(&engine, &reference, path.as_deref(), Limits::default(), cache)
+        .map_err(Error::from)?;
+    let mut runner = Runner::new(&policy, reference);
+    let results: Vec<CaseResult> =
+        cases.iter().map(|case| Ok(runner.run(case)?)).collect::<Result<_>>()?;
+    let failed = results.iter().filter(|result| !result.mismatches.is_empty()).count();
+    let mut out = anstream::stdout().lock();
+    match args.format {
+        Format::Json => json::print(&mut out, &json::test(&results))?,
+        Format::Text => {
+            for result in results.iter().filter(|result| !result.mismatches.is_empty()) {
+                text::failed_case(&mut out, result)?;
+            }
+            writeln!(out, "{} passed, {failed} failed", results.len() - failed)?;
+        }
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Refused })
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+            cases.extend(cases::parse(&file, &text)?);
+        }
+    }
+    Ok(cases)
+}
+
+/// A file, or all case files below a folder, in order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut entries = fs::read_dir(path)
+        .and_then(|entries| {
+            entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()
+        })
+        .map_err(|error| unreadable(path, &error))?;
+    entries.sort();
+    let is_case = |path: &Path| {
+        path.extension().is_some_and(|extension| extension == "json" || extension == "jsonl")
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        if entry.is_dir() {
+            found.extend(files(&entry)?);
+        } else if is_case(&entry) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CaseError {
+    CaseError { path: path.to_owned(), line: None, message: error.to_string() }
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

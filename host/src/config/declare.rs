@@ -1,0 +1,166 @@
+//! The shape of manifests and presets. Every table denies keys it does not know, so that a typing
+//! error is found before it matters.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{path::PathTemplate, Syntax};
+
+/// What both a manifest and a preset may declare.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Declarations {
+    /// What is known of each credential. One that is not named here has no placeholders.
+    pub(super) credentials: BTreeMap<String, CredentialTable>,
+    /// JSON or JSON5 files that hold copies.
+    pub(super) documents: Vec<DocumentTable>,
+    /// Places that can hold a copy.
+    pub(super) locations: Vec<LocationTable>,
+    /// Programs that read a credential.
+    pub(super) consumers: Vec<ConsumerTable>,
+    /// What a policy may know beside the copies. Never a secret.
+    pub(super) facts: Vec<FactTable>,
+}
+
+/// What is known of a credential.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CredentialTable {
+    /// Values from the documentation that everybody knows; they count as unset.
+    pub(super) placeholders: Vec<String>,
+    /// What its readers cut off: a trailing `newline` (the default), or `whitespace` at both ends.
+    pub(super) trim: Option<Trim>,
+}
+
+/// What readers of a credential cut off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Trim {
+    /// A trailing newline.
+    #[default]
+    Newline,
+    /// White space at both ends.
+    Whitespace,
+}
+
+/// A form in which a document may refer to a secret that is kept elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ReferenceForm {
+    /// An object with `source`, `provider` and `id`.
+    SecretRef,
+    /// A string `${NAME}`.
+    Variable,
+}
+
+/// A JSON or JSON5 file that holds copies.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DocumentTable {
+    /// What locations name it by.
+    pub(super) name: String,
+    /// Where it is.
+    pub(super) path: PathTemplate,
+    /// `json5` (the default) or `json`.
+    #[serde(default)]
+    pub(super) syntax: Syntax,
+    /// The forms of reference that its readers know; the first is the one to write.
+    #[serde(default)]
+    pub(super) references: Vec<ReferenceForm>,
+}
+
+/// A place that can hold a copy: exactly one of `env`, `file`, or `document` with `pointer`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LocationTable {
+    /// Stable name, such as `config.remote-token`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub(super) name: Spanned<String>,
+    /// The credential that it can hold.
+    pub(super) credential: String,
+    /// A variable of this process.
+    pub(super) env: Option<String>,
+    /// A whole file, such as a mounted Kubernetes Secret.
+    pub(super) file: Option<PathTemplate>,
+    /// Name of a document.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) document: Option<Spanned<String>>,
+    /// Where in the document, by RFC 6901.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) pointer: Option<Spanned<String>>,
+    /// The place in the operator's words; told from the place where it is left out.
+    pub(super) label: Option<String>,
+    /// More about it, for the policy.
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+}
+
+/// A program that reads credentials.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ConsumerTable {
+    /// Name of the program.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub(super) name: Spanned<String>,
+    /// The credentials that it reads.
+    pub(super) credentials: Vec<String>,
+    /// More about it, for the policy.
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+}
+
+/// What a policy may know: exactly one of `env`, or `document` with `pointer`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FactTable {
+    /// What the policy knows it by.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub(super) name: Spanned<String>,
+    /// A variable of this process.
+    pub(super) env: Option<String>,
+    /// Name of a document.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) document: Option<Spanned<String>>,
+    /// Where in the document, by RFC 6901.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) pointer: Option<Spanned<String>>,
+    /// Tells the policy only that there is a value, not which.
+    #[serde(default)]
+    pub(super) presence_only: bool,
+}
+
+/// What a policy may have done; nothing by default. Names are those of locations, facts and
+/// credentials.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GrantTable {
+    /// Locations into which a secret may be written.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) write: Vec<Spanned<String>>,
+    /// Locations into which a reference may be written.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) refer: Vec<Spanned<String>>,
+    /// Locations from which a copy may be removed.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) remove: Vec<Spanned<String>>,
+    /// Locations into which a new secret may be written.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) mint: Vec<Spanned<String>>,
+    /// Locations at which a reference may be replaced or removed.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) replace_references: Vec<Spanned<String>>,
+    /// Facts that may be changed.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) set_facts: Vec<Spanned<String>>,
+}

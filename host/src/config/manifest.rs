@@ -1,0 +1,168 @@
+//! `precedent.toml`.
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    declare::{
+        ConsumerTable, CredentialTable, Declarations, DocumentTable, FactTable, GrantTable,
+        LocationTable,
+    },
+    path::PathTemplate,
+};
+
+/// A deployment's manifest as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(title = "Precedent manifest (precedent.toml)"))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Which gateway it is.
+    pub(super) deployment: DeploymentTable,
+    /// Which policy decides.
+    pub(super) policy: PolicyTable,
+    /// The policy's parameters; the policy checks them.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, serde_json::Value>"))]
+    pub(super) settings: toml::Table,
+    /// What the policy may have done. Where the table is left out and the policy is a shipped one,
+    /// the preset's grants for it hold; where it is there, it alone holds.
+    pub(super) grants: Option<GrantTable>,
+    /// The bounds of one decision.
+    pub(super) limits: LimitTable,
+    /// What is known of each credential.
+    pub(super) credentials: BTreeMap<String, CredentialTable>,
+    /// JSON or JSON5 files that hold copies; one with the name of a preset's takes its place.
+    pub(super) documents: Vec<DocumentTable>,
+    /// Places that can hold a copy; one with the name of a preset's takes its place.
+    pub(super) locations: Vec<LocationTable>,
+    /// Programs that read a credential; one with the name of a preset's takes its place.
+    pub(super) consumers: Vec<ConsumerTable>,
+    /// What the policy may know; one with the name of a preset's takes its place.
+    pub(super) facts: Vec<FactTable>,
+}
+
+/// Which gateway it is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DeploymentTable {
+    /// Name of the deployment in messages and in the journal.
+    pub(super) name: Option<String>,
+    /// A shipped preset, such as `openclaw`, or the path of one's own.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) preset: Option<Spanned<String>>,
+    /// What the policy cannot see for itself, such as `openclaw-version`; wins over a fact.
+    pub(super) attributes: BTreeMap<String, String>,
+}
+
+/// Which policy decides.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PolicyTable {
+    /// Name of a shipped policy.
+    pub(super) name: Option<String>,
+    /// Path of a component.
+    pub(super) file: Option<PathTemplate>,
+}
+
+/// The bounds of one decision.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LimitTable {
+    /// Time for one call, in milliseconds.
+    pub(super) deadline_ms: Option<u64>,
+    /// Memory of the instance, in bytes.
+    pub(super) memory_bytes: Option<usize>,
+    /// Elements of its tables.
+    pub(super) table_elements: Option<usize>,
+    /// What one call may hand to the host, in bytes.
+    pub(super) output_bytes: Option<usize>,
+    /// Size of the component, in bytes.
+    pub(super) component_bytes: Option<usize>,
+}
+
+/// A manifest or preset that cannot be used, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {message}", path.display(), at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
+#[non_exhaustive]
+pub struct ManifestError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, from 1.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong and what is allowed.
+    pub message: String,
+    /// The line itself.
+    pub line: Option<String>,
+}
+
+impl ManifestError {
+    pub(super) fn at(path: &Path, text: &str, span: Option<Range<usize>>, message: String) -> Self {
+        let at = span.map(|span| {
+            let before = text.get(..span.start).unwrap_or(text);
+            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let column = before.get(start..).map_or(0, |line| line.chars().count()) + 1;
+            (before.matches('\n').count() + 1, column)
+        });
+        Self {
+            path: path.to_owned(),
+            at,
+            line: at.and_then(|(line, _)| text.lines().nth(line - 1)).map(ToOwned::to_owned),
+            message,
+        }
+    }
+}
+
+/// Reads TOML into a table of ours.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    text: &str,
+) -> Result<T, ManifestError> {
+    toml::from_str(text).map_err(|error| {
+        ManifestError::at(path, text, error.span(), error.message().trim().to_owned())
+    })
+}
+
+impl Manifest {
+    /// Reads a manifest's text; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, where, and what is allowed.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
+        read(path, text)
+    }
+
+    /// The manifest of a deployment that has none: the preset `openclaw`.
+    #[must_use]
+    pub fn without_file() -> Self {
+        let mut manifest = Self::default();
+        manifest.deployment.preset = Some(Spanned::new(0..0, "openclaw".to_owned()));
+        manifest
+    }
+
+    pub(super) fn declarations(&self) -> Declarations {
+        Declarations {
+            credentials: self.credentials.clone(),
+            documents: self.documents.clone(),
+            locations: self.locations.clone(),
+            consumers: self.consumers.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+/// JSON Schema of the manifest, for editors.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Manifest).to_value()
+}

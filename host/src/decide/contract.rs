@@ -1,0 +1,10 @@
+//! The bindings of `wit/v1`.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::restriction, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "../wit/v1",
+    world: "token-policy",
+});
+
+pub(super) use exports::precedent::policy::policy as wit;

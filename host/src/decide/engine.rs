@@ -1,0 +1,127 @@
+//! wasmtime, set up once, and the clock that ends what takes too long.
+
+use std::{
+    fmt,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{Config, EngineWeak};
+
+use super::limits::STACK_BYTES;
+
+/// How fine deadlines are.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Runs policies. Make one and keep it; clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    clock: Arc<Clock>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// The engine could not be set up on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine does not run on this machine: {0}")]
+pub struct EngineError(String);
+
+impl Engine {
+    /// Sets up the engine for this machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the machine lacks what the engine needs.
+    pub fn new() -> Result<Self, EngineError> {
+        let inner = wasmtime::Engine::new(&config()).map_err(|e| EngineError(format!("{e:#}")))?;
+        Ok(Self { clock: Arc::new(Clock::default()), inner })
+    }
+
+    pub(crate) fn inner(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
+    /// Ticks for as long as the guard lives. Returns it and the deadline in ticks.
+    pub(super) fn time(&self, deadline: Duration) -> (Running, u64) {
+        let ticks = deadline.as_millis().div_ceil(TICK.as_millis()).max(1);
+        // One more: the first tick may come at once.
+        (Clock::start(&self.clock, &self.inner), u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1)
+    }
+}
+
+/// What both the compiler and the run time must agree on.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES)
+        .concurrency_support(false)
+        .wasm_backtrace_max_frames(None);
+    // Code for any machine of this architecture, so that what is compiled ahead of time for a
+    // release is the same as what is compiled here.
+    #[cfg(feature = "compiler")]
+    for target in [concat!(env!("PRECEDENT_TARGET"))] {
+        // A target that the compiler does not know leaves it at the machine's own.
+        let _ = config.target(target);
+    }
+    config
+}
+
+/// A thread that moves the engine's epoch while decisions run, and sleeps otherwise.
+#[derive(Default)]
+struct Clock {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    running: usize,
+    ticking: bool,
+}
+
+/// A decision that is being timed.
+pub(super) struct Running(Arc<Clock>);
+
+impl Clock {
+    fn start(clock: &Arc<Self>, engine: &wasmtime::Engine) -> Running {
+        let mut state = clock.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.running += 1;
+        if !state.ticking {
+            state.ticking = true;
+            let (clock, engine) = (Arc::downgrade(clock), engine.weak());
+            thread::spawn(move || tick(&clock, &engine));
+        }
+        drop(state);
+        clock.wake.notify_one();
+        Running(Arc::clone(clock))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
+    }
+}
+
+fn tick(clock: &std::sync::Weak<Clock>, engine: &EngineWeak) {
+    while let (Some(clock), Some(engine)) = (clock.upgrade(), engine.upgrade()) {
+        let state = clock.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.running == 0 {
+            // Wakes now and then to see whether the engine is gone.
+            let waited = clock.wake.wait_timeout(state, Duration::from_secs(1));
+            drop(waited);
+            continue;
+        }
+        drop(state);
+        drop(clock);
+        thread::sleep(TICK);
+        engine.increment_epoch();
+    }
+}

@@ -1,0 +1,240 @@
+//! A policy ready to decide.
+
+use std::fmt;
+
+use wasmtime::{Store, Trap, component::Linker};
+
+use super::{
+    Engine, Limit, Limits,
+    contract::{TokenPolicy, TokenPolicyPre, wit},
+    convert,
+    limits::Meter,
+};
+use crate::model::{Decision, Refusal, Snapshot};
+
+/// The interface of `wit/v1`.
+const INTERFACE: &str = "precedent:policy/policy";
+const VERSION: &str = "0.1.0";
+
+/// What a policy says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct About {
+    /// Short name.
+    pub name: String,
+    /// Version of the policy.
+    pub version: String,
+    /// JSON Schema of its settings, as JSON text.
+    pub settings_schema: String,
+}
+
+/// A decision, or the policy's no.
+pub type Answer = Result<Decision, Refusal>;
+
+/// A policy that cannot decide. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecideError {
+    /// The component asks for something from outside.
+    #[error("the policy imports {0}; a policy imports nothing, so it is not run")]
+    Imports(String),
+    /// The component does not export what a policy does.
+    #[error("the component is no policy for this host: {0}")]
+    World(String),
+    /// The policy ran into a bound.
+    #[error("the policy hit its {limit} limit: {detail}")]
+    Limit {
+        /// The bound.
+        limit: Limit,
+        /// What was asked for and what is allowed.
+        detail: String,
+    },
+    /// The policy crashed.
+    #[error("the policy crashed: {0}")]
+    Trap(String),
+    /// The policy refused its settings.
+    #[error("the policy `{policy}` refused its settings: {}", faults.join("; "))]
+    Settings {
+        /// The policy.
+        policy: String,
+        /// What is wrong with them.
+        faults: Vec<String>,
+    },
+    /// What came back is no answer.
+    #[error("the policy's answer cannot be used: {0}")]
+    Answer(String),
+}
+
+impl DecideError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Limit { limit: Limit::Deadline, .. })
+    }
+}
+
+/// A policy ready to decide. Cheap to share; every call gets a fresh instance.
+pub struct Policy {
+    engine: Engine,
+    pre: TokenPolicyPre<Meter>,
+    limits: Limits,
+    about: About,
+    digest: String,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.about.name)
+            .field("version", &self.about.version)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Policy {
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &wasmtime::component::Component,
+        digest: String,
+        limits: Limits,
+    ) -> Result<Self, DecideError> {
+        let kind = component.component_type();
+        let imports: Vec<String> =
+            kind.imports(engine.inner()).map(|(name, _)| format!("`{name}`")).collect();
+        if !imports.is_empty() {
+            return Err(DecideError::Imports(imports.join(", ")));
+        }
+        let exports: Vec<String> =
+            kind.exports(engine.inner()).map(|(name, _)| name.to_owned()).collect();
+        let wanted = format!("{INTERFACE}@{VERSION}");
+        if !exports.contains(&wanted) {
+            let other = exports.iter().find(|name| name.starts_with(INTERFACE));
+            return Err(DecideError::World(match other {
+                Some(other) => format!("it speaks `{other}`, this host `{wanted}`; build it with the matching version of precedent-guest"),
+                None => format!("it does not export `{wanted}`"),
+            }));
+        }
+        let pre = Linker::new(engine.inner())
+            .instantiate_pre(component)
+            .and_then(TokenPolicyPre::new)
+            .map_err(|error| DecideError::World(format!("{error:#}")))?;
+        let mut policy = Self {
+            engine: engine.clone(),
+            pre,
+            limits,
+            digest,
+            about: About {
+                name: String::new(),
+                version: String::new(),
+                settings_schema: String::new(),
+            },
+        };
+        let about = policy.call(|world, store| {
+            world.precedent_policy_policy().call_describe(store)
+        })?;
+        policy.about = About {
+            name: about.name,
+            version: about.version,
+            settings_schema: about.settings_schema,
+        };
+        Ok(policy)
+    }
+
+    /// What the policy says of itself.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Digest of the component, `sha256:` and 64 hexadecimal digits.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Has the policy check its settings.
+    ///
+    /// # Errors
+    ///
+    /// [`DecideError::Settings`] with what is wrong, or what kept the policy from checking.
+    pub fn validate_settings(&self, settings: &serde_json::Value) -> Result<(), DecideError> {
+        let settings = settings.to_string();
+        let checked = self.call(|world, store| {
+            world.precedent_policy_policy().call_validate_settings(store, &settings)
+        })?;
+        checked.map_err(|faults| DecideError::Settings { policy: self.about.name.clone(), faults })
+    }
+
+    /// Asks the policy. Deterministic: the same snapshot gets the same answer.
+    ///
+    /// # Errors
+    ///
+    /// What kept the policy from answering. Its no is an [`Answer`], not an error.
+    pub fn decide(&self, snapshot: &Snapshot) -> Result<Answer, DecideError> {
+        let shown = convert::to_contract(snapshot);
+        let answer = self
+            .call(|world, store| world.precedent_policy_policy().call_decide(store, &shown))?;
+        match answer {
+            Ok(decision) => Ok(Ok(convert::decision(decision))),
+            Err(refusal) => Ok(Err(convert::refusal(refusal))),
+        }
+    }
+
+    /// Calls into a fresh instance, within the limits.
+    fn call<T>(
+        &self,
+        call: impl FnOnce(&TokenPolicy, &mut Store<Meter>) -> wasmtime::Result<T>,
+    ) -> Result<T, DecideError> {
+        let mut store = Store::new(self.engine.inner(), Meter::new(self.limits));
+        store.limiter(|meter| meter);
+        store.set_hostcall_fuel(self.limits.output_bytes);
+        let (_running, ticks) = self.engine.time(self.limits.deadline);
+        store.set_epoch_deadline(ticks);
+        let result = self.pre.instantiate(&mut store).and_then(|world| call(&world, &mut store));
+        result.map_err(|error| self.classify(&error, store.data_mut().denied.take()))
+    }
+
+    /// Says which bound was hit, or that the policy crashed. What the guest left in the error is
+    /// not shown: it could be anything.
+    fn classify(
+        &self,
+        error: &wasmtime::Error,
+        denied: Option<(Limit, String)>,
+    ) -> DecideError {
+        if let Some((limit, detail)) = denied {
+            return DecideError::Limit { limit, detail };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => DecideError::Limit {
+                limit: Limit::Deadline,
+                detail: format!("no answer within {} ms", self.limits.deadline.as_millis()),
+            },
+            Some(Trap::StackOverflow) => DecideError::Limit {
+                limit: Limit::Stack,
+                detail: format!("{} bytes allowed", super::limits::STACK_BYTES),
+            },
+            Some(trap) => DecideError::Trap(trap.to_string()),
+            // wasmtime keeps this error's type to itself.
+            None if format!("{error:#}").contains("fuel allocated for hostcalls") => {
+                DecideError::Limit {
+                    limit: Limit::Output,
+                    detail: format!("{} bytes allowed", self.limits.output_bytes),
+                }
+            }
+            None if format!("{error:#}").contains("resource limit exceeded") => {
+                DecideError::Limit { limit: Limit::Instances, detail: format!("{error:#}") }
+            }
+            None => DecideError::Answer(format!("{error:#}")),
+        }
+    }
+}
+
+impl From<wit::Severity> for crate::model::Severity {
+    fn from(severity: wit::Severity) -> Self {
+        match severity {
+            wit::Severity::Info => Self::Info,
+            wit::Severity::Warning => Self::Warning,
+            wit::Severity::Error => Self::Error,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Keeps every copy of a gateway's credentials in agreement, by a policy that never sees one.
+//!
+//! ```text
+//! observe -> Snapshot, Vault    what every location holds; secrets stay in the vault
+//! decide  -> Decision | Refusal WebAssembly; pure, limited, a fresh instance each time
+//! check   -> Checked            the host's own rules
+//! plan    -> Plan               the exact edits; no secret in it
+//! apply   -> Outcome            the only stage that writes
+//! record  -> Record             always, also after a failure
+//! ```
+//!
+//! The compiler keeps the order: only [`check::check`] makes a [`check::Checked`], [`plan::plan`]
+//! takes nothing else, and [`apply::apply`] takes only a plan and a vault. [`Host`] runs the stages.
+//!
+//! # Layout
+//!
+//! | module | what | files it touches |
+//! |---|---|---|
+//! | [`config`] | manifest and preset -> [`config::Deployment`] | reads `precedent.toml` |
+//! | [`observe`] | -> [`model::Snapshot`] and [`secret::Vault`] | reads the deployment's |
+//! | [`artifact`] | a policy reference -> a policy that can decide | reads the policy; keeps compiled ones |
+//! | [`decide`] | runs the policy | none |
+//! | [`check`] | the host's own rules | none |
+//! | [`plan`] | the edits | none |
+//! | [`apply`] | writes them | writes the deployment's |
+//! | [`record`] | key and journal | its own folder |
+//! | [`cases`] | policy cases: a snapshot in words, and what is expected | none |
+//! | [`model`] | what the stages hand to one another | none |
+//! | [`secret`] | secrets, fingerprints, digests | none |
+
+pub mod apply;
+pub mod artifact;
+pub mod cases;
+pub mod check;
+pub mod config;
+pub mod decide;
+mod document;
+mod error;
+mod host;
+pub mod model;
+pub mod observe;
+pub mod plan;
+pub mod record;
+pub mod secret;
+
+pub use error::{Error, Stage};
+pub use host::{Host, Proposal, Ruling};
+
+/// JSON Schema of `precedent.toml`, for editors.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn manifest_schema() -> serde_json::Value {
+    config::schema()
+}

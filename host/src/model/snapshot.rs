@@ -1,0 +1,392 @@
+//! All observations, consumers and facts of one pass.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Finding, Severity};
+use crate::{
+    config::{ReferenceForm, Syntax},
+    secret::{Digest, Fingerprint},
+};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position as an index.
+            #[must_use]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+
+            /// The id of a position.
+            #[must_use]
+            pub fn from_index(index: usize) -> Self {
+                Self(u32::try_from(index).unwrap_or(u32::MAX))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Position of a location in its snapshot.
+    LocationId,
+    /// Position of a consumer in its snapshot.
+    ConsumerId,
+    /// Position of a credential in its snapshot.
+    CredentialId,
+    /// Position of a file in its snapshot.
+    FileId
+}
+
+/// Why the host asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Phase {
+    /// The gateway is about to start.
+    Start,
+    /// The gateway is about to restart.
+    Restart,
+    /// Somebody looks.
+    Check,
+    /// Somebody asked for repairs.
+    Repair,
+    /// A new secret takes the place of the old one.
+    Rotate,
+}
+
+/// What sort of place a location is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LocationKind {
+    /// An environment variable.
+    Environment,
+    /// A pointer into a document.
+    Document,
+    /// A whole file.
+    File,
+}
+
+/// Why a location could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// The operating system denied access.
+    NotPermitted,
+    /// A directory, device, FIFO or dangling link stands where a file should be.
+    NotAFile,
+    /// Does not parse, or is not UTF-8.
+    Syntax,
+    /// A key stands twice in one object.
+    DuplicateKey,
+    /// A value of another type stands at the pointer, or on the way to it.
+    WrongType,
+    /// Larger than the host reads.
+    TooLarge,
+    /// Any other failure to read.
+    Failed,
+}
+
+/// Where a reference points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ReferenceKind {
+    /// An environment variable.
+    Environment,
+    /// A file.
+    File,
+    /// The output of a command.
+    Command,
+    /// A secret store.
+    Store,
+    /// A form that the host does not know.
+    Unknown,
+}
+
+/// A reference that stands where a secret could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// What sort of thing it names.
+    pub kind: ReferenceKind,
+    /// The variable, path or id that it names.
+    pub target: String,
+    /// The secret it leads to today.
+    pub resolved: Option<Fingerprint>,
+}
+
+/// What was seen at a location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Presence {
+    /// Nothing.
+    Absent,
+    /// There, but empty or white space.
+    Empty,
+    /// A value from the documentation that everybody knows.
+    Placeholder,
+    /// A secret in clear.
+    Plain(Fingerprint),
+    /// A reference to a secret that is kept elsewhere.
+    Reference(Reference),
+    /// There may be something, but it could not be read.
+    Unreadable(Fault),
+}
+
+impl Presence {
+    /// The secret that a reader would get here.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Plain(fingerprint) => Some(*fingerprint),
+            Self::Reference(reference) => reference.resolved,
+            _ => None,
+        }
+    }
+}
+
+/// Steps into a JSON document, by RFC 6901. Objects only: an array's element is no stable place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(Vec<String>);
+
+impl Pointer {
+    /// Reads `/gateway/auth/token`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some(steps) = text.strip_prefix('/') else {
+            return Err("a pointer begins with `/`, such as `/gateway/auth/token`");
+        };
+        let steps: Vec<String> =
+            steps.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        if steps.iter().any(String::is_empty) {
+            return Err("a pointer has no empty step");
+        }
+        Ok(Self(steps))
+    }
+
+    /// The steps.
+    #[must_use]
+    pub fn steps(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The way a person writes it: `gateway.auth.token`.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
+    }
+}
+
+impl Serialize for Pointer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where a location is, for the host alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Place {
+    /// An environment variable.
+    Variable(String),
+    /// A pointer into a document.
+    Pointer {
+        /// The document.
+        file: FileId,
+        /// The steps into it.
+        pointer: Pointer,
+    },
+    /// A whole file.
+    File(FileId),
+}
+
+impl Place {
+    /// The file it is in.
+    #[must_use]
+    pub fn file(&self) -> Option<FileId> {
+        match self {
+            Self::Variable(_) => None,
+            Self::Pointer { file, .. } | Self::File(file) => Some(*file),
+        }
+    }
+}
+
+/// What was found where a file should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FileStatus {
+    /// Nothing.
+    Absent,
+    /// A file with these bytes.
+    Present(Digest),
+    /// Something that could not be read, or that is not what it should be.
+    Unreadable(Fault),
+}
+
+/// A file that holds locations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileState {
+    /// The path as the deployment names it.
+    pub path: PathBuf,
+    /// What was found there.
+    pub status: FileStatus,
+    /// Whether this process could replace it.
+    pub writable: bool,
+    /// What it is written in, where it is a document.
+    #[serde(skip)]
+    pub syntax: Option<Syntax>,
+    /// The form of reference to write into it, where its readers know one.
+    #[serde(skip)]
+    pub reference: Option<ReferenceForm>,
+}
+
+/// A place that can hold a copy of a credential, and what was seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// Stable name, such as `config.remote-token`.
+    pub name: String,
+    /// The credential it can hold.
+    pub credential: CredentialId,
+    /// What sort of place it is.
+    pub kind: LocationKind,
+    /// The place in the operator's words, such as `gateway.remote.token`.
+    pub label: String,
+    /// What was seen.
+    pub presence: Presence,
+    /// When the secret stops being valid, in seconds since 1970.
+    pub expires: Option<u64>,
+    /// When the place was last changed, in seconds since 1970.
+    pub modified: Option<u64>,
+    /// Whether the host could write there, grants aside.
+    pub writable: bool,
+    /// Whether what is written there outlives the process.
+    pub durable: bool,
+    /// Where it is.
+    pub place: Place,
+    /// More about it, for the policy.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A program that reads a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Consumer {
+    /// Name of the program.
+    pub name: String,
+    /// The credential it reads.
+    pub credential: CredentialId,
+    /// More about it, for the policy.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Something known about the deployment that is no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What is known; none where the place holds nothing.
+    pub value: Option<String>,
+    /// Where it comes from, if a policy may be granted to change it.
+    pub place: Option<Place>,
+}
+
+/// All observations, consumers and facts of one pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Name of the deployment.
+    pub deployment: String,
+    /// Why the host asks.
+    pub phase: Phase,
+    /// When the host observed, in seconds since 1970.
+    pub now: u64,
+    /// The deployment's settings for the policy.
+    pub settings: serde_json::Value,
+    /// Names of the credentials.
+    pub credentials: Vec<String>,
+    /// What was seen where.
+    pub locations: Vec<Location>,
+    /// Who reads what.
+    pub consumers: Vec<Consumer>,
+    /// What else is known.
+    pub facts: BTreeMap<String, Fact>,
+    /// The files behind the locations.
+    pub files: Vec<FileState>,
+    /// What the host itself has to say.
+    pub findings: Vec<Finding>,
+}
+
+impl Snapshot {
+    /// A location by its id.
+    #[must_use]
+    pub fn location(&self, id: LocationId) -> Option<&Location> {
+        self.locations.get(id.index())
+    }
+
+    /// A location by its name.
+    #[must_use]
+    pub fn location_named(&self, name: &str) -> Option<(LocationId, &Location)> {
+        let index = self.locations.iter().position(|location| location.name == name)?;
+        Some((LocationId::from_index(index), self.locations.get(index)?))
+    }
+
+    /// Name of a location; its number where it does not exist.
+    #[must_use]
+    pub fn name_of(&self, id: LocationId) -> String {
+        self.location(id)
+            .map_or_else(|| format!("location {}", id.0), |location| location.name.clone())
+    }
+
+    /// Name of a credential.
+    #[must_use]
+    pub fn credential(&self, id: CredentialId) -> &str {
+        self.credentials.get(id.index()).map_or("", String::as_str)
+    }
+
+    /// A file by its id.
+    #[must_use]
+    pub fn file(&self, id: FileId) -> Option<&FileState> {
+        self.files.get(id.index())
+    }
+
+    /// The path of the file that a location is in.
+    #[must_use]
+    pub fn path_of(&self, location: &Location) -> Option<&PathBuf> {
+        self.file(location.place.file()?).map(|file| &file.path)
+    }
+
+    pub(crate) fn find(
+        &mut self,
+        severity: Severity,
+        code: &str,
+        message: String,
+        remedy: Option<String>,
+        locations: Vec<LocationId>,
+    ) {
+        self.findings.push(Finding {
+            code: code.to_owned(),
+            severity,
+            message,
+            remedy,
+            locations,
+        });
+    }
+}

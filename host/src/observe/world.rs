@@ -1,0 +1,82 @@
+//! Where observations come from.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::file::{self, FileContents, ReadError};
+
+/// What a pass looks at: variables and files.
+pub trait World {
+    /// A variable as it is: none where it is not set, none within where it is not UTF-8.
+    fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>>;
+
+    /// Reads a file whole.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be read.
+    fn read(&self, path: &Path) -> Result<FileContents, ReadError>;
+
+    /// A variable that is set and is UTF-8.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.raw_variable(name).flatten().map(|value| value.to_string())
+    }
+}
+
+/// This process's environment and this machine's files.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Machine;
+
+impl World for Machine {
+    #[allow(clippy::disallowed_methods, reason = "observing is what this module is for")]
+    fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>> {
+        std::env::var_os(name).map(|value| value.into_string().ok().map(Zeroizing::new))
+    }
+
+    fn read(&self, path: &Path) -> Result<FileContents, ReadError> {
+        file::read(path)
+    }
+}
+
+/// Variables and files of a test's own. `~` is `/home/node` unless `HOME` says otherwise.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Memory {
+    /// The variables.
+    pub variables: BTreeMap<String, String>,
+    /// The files and their text.
+    pub files: BTreeMap<PathBuf, String>,
+}
+
+impl Memory {
+    /// The home directory of the variables.
+    #[must_use]
+    pub fn home(&self) -> Cow<'_, str> {
+        self.variables.get("HOME").map_or(Cow::Borrowed("/home/node"), |home| Cow::Borrowed(home))
+    }
+}
+
+impl World for Memory {
+    fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>> {
+        match self.variables.get(name) {
+            Some(value) => Some(Some(Zeroizing::new(value.clone()))),
+            None if name == "HOME" => Some(Some(Zeroizing::new(self.home().into_owned()))),
+            None => None,
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<FileContents, ReadError> {
+        let text = self.files.get(path).ok_or(ReadError::Absent)?;
+        Ok(FileContents {
+            bytes: Zeroizing::new(text.clone().into_bytes()),
+            modified: None,
+            writable: true,
+        })
+    }
+}

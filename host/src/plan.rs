@@ -1,0 +1,306 @@
+//! The exact edits that a decision comes to. Pure, and without a secret.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Serialize;
+
+use crate::{
+    check::Checked,
+    model::{
+        Deed, FileId, FileStatus, LocationId, Place, Presence, Reference, ReferenceKind, Severity,
+        Snapshot, Standing, Verdict,
+    },
+    secret::{Digest, Fingerprint},
+};
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// Writes a secret that stands elsewhere.
+    Write,
+    /// Writes a reference.
+    Refer,
+    /// Removes a copy.
+    Remove,
+    /// Writes a new secret.
+    Mint,
+    /// Changes a fact.
+    SetFact,
+}
+
+/// One edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What it does.
+    pub action: ChangeKind,
+    /// The location that the secret comes from, or that the reference names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The location, or the fact, that changes.
+    pub to: String,
+    /// The file and the place in it.
+    pub target: String,
+    /// Why.
+    pub reason: String,
+    #[serde(skip)]
+    pub(crate) edit: ChangeEdit,
+}
+
+/// What apply does for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChangeEdit {
+    pub(crate) place: Place,
+    pub(crate) new: NewContent,
+    pub(crate) location: Option<LocationId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NewContent {
+    SecretOf(LocationId),
+    Minted,
+    ReferenceTo(String),
+    Value(String),
+    Nothing,
+}
+
+impl NewContent {
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::SecretOf(_) | Self::Minted)
+    }
+}
+
+/// A step that is the operator's: the host restarts nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Step {
+    /// Restart a consumer.
+    Restart {
+        /// The consumer.
+        consumer: String,
+        /// Why.
+        reason: String,
+    },
+    /// Tell whoever watches.
+    Alert {
+        /// How much it matters.
+        severity: Severity,
+        /// What to say.
+        message: String,
+    },
+}
+
+/// A file that changes, and what it must still be when it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// The file.
+    pub path: PathBuf,
+    /// Keyed digest of the bytes that were planned on.
+    pub digest: Digest,
+    #[serde(skip)]
+    pub(crate) file: FileId,
+}
+
+/// The exact edits that a decision comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The edits, in the order of the decision.
+    pub changes: Vec<Change>,
+    /// What is left to the operator.
+    pub steps: Vec<Step>,
+    /// The files that change.
+    pub targets: Vec<Target>,
+}
+
+impl Plan {
+    /// Whether no file changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+/// Plans. What is as it should be already is no change.
+#[must_use]
+pub fn plan(checked: &Checked<'_>) -> Plan {
+    let snapshot = checked.snapshot();
+    let mut plan = Plan::default();
+    let mut targets: BTreeMap<FileId, Target> = BTreeMap::new();
+    for action in &checked.decision().actions {
+        let edit = match &action.deed {
+            Deed::Restart(id) => {
+                if let Some(consumer) = snapshot.consumers.get(id.index()) {
+                    plan.steps.push(Step::Restart {
+                        consumer: consumer.name.clone(),
+                        reason: action.reason.clone(),
+                    });
+                }
+                continue;
+            }
+            Deed::Alert { severity, message } => {
+                plan.steps.push(Step::Alert { severity: *severity, message: message.clone() });
+                continue;
+            }
+            deed => edit_for(snapshot, deed),
+        };
+        let Some(planned) = edit.filter(|planned| planned.is_needed(snapshot)) else {
+            continue;
+        };
+        let file = planned.edit.place.file().and_then(|id| Some((id, snapshot.file(id)?)));
+        if let Some((id, file)) = file
+            && let FileStatus::Present(digest) = &file.status
+        {
+            targets.entry(id).or_insert_with(|| Target {
+                path: file.path.clone(),
+                digest: digest.clone(),
+                file: id,
+            });
+        }
+        plan.changes.push(Change {
+            action: planned.kind,
+            from: planned.from.map(|id| snapshot.name_of(id)),
+            to: planned.to,
+            target: in_words(snapshot, &planned.edit.place),
+            reason: action.reason.clone(),
+            edit: planned.edit,
+        });
+    }
+    plan.targets = targets.into_values().collect();
+    plan
+}
+
+struct Planned {
+    kind: ChangeKind,
+    from: Option<LocationId>,
+    to: String,
+    edit: ChangeEdit,
+}
+
+impl Planned {
+    fn is_needed(&self, snapshot: &Snapshot) -> bool {
+        let Some(now) = self.edit.location.and_then(|id| snapshot.location(id)) else {
+            let fact = snapshot.facts.get(&self.to).and_then(|fact| fact.value.as_ref());
+            return !matches!(&self.edit.new, NewContent::Value(new) if Some(new) == fact);
+        };
+        match (&self.edit.new, &now.presence) {
+            (NewContent::SecretOf(from), Presence::Plain(there)) => {
+                snapshot.location(*from).and_then(|from| from.presence.fingerprint()) != Some(*there)
+            }
+            (NewContent::ReferenceTo(variable), Presence::Reference(there)) => {
+                there.kind != ReferenceKind::Environment || there.target != *variable
+            }
+            (NewContent::Nothing, Presence::Absent) => false,
+            _ => true,
+        }
+    }
+}
+
+fn edit_for(snapshot: &Snapshot, deed: &Deed) -> Option<Planned> {
+    let (kind, from, to, new) = match deed {
+        Deed::Write { from, to } => {
+            (ChangeKind::Write, Some(*from), *to, NewContent::SecretOf(*from))
+        }
+        Deed::Refer { from, to } => {
+            let Place::Variable(variable) = &snapshot.location(*from)?.place else {
+                return None;
+            };
+            (ChangeKind::Refer, Some(*from), *to, NewContent::ReferenceTo(variable.clone()))
+        }
+        Deed::Remove(id) => (ChangeKind::Remove, None, *id, NewContent::Nothing),
+        Deed::Mint { to, .. } => (ChangeKind::Mint, None, *to, NewContent::Minted),
+        Deed::SetFact { key, value } => {
+            return Some(Planned {
+                kind: ChangeKind::SetFact,
+                from: None,
+                to: key.clone(),
+                edit: ChangeEdit {
+                    place: snapshot.facts.get(key)?.place.clone()?,
+                    new: NewContent::Value(value.clone()),
+                    location: None,
+                },
+            });
+        }
+        // `check` refuses what the host cannot do; the rest is no edit.
+        Deed::Refresh(_) | Deed::Restart(_) | Deed::Alert { .. } => return None,
+    };
+    let location = snapshot.location(to)?;
+    Some(Planned {
+        kind,
+        from,
+        to: location.name.clone(),
+        edit: ChangeEdit { place: location.place.clone(), new, location: Some(to) },
+    })
+}
+
+fn in_words(snapshot: &Snapshot, place: &Place) -> String {
+    let path = |id: &FileId| {
+        snapshot.file(*id).map(|file| file.path.display().to_string()).unwrap_or_default()
+    };
+    match place {
+        Place::Variable(name) => format!("${name}"),
+        Place::Pointer { file, pointer } => format!("{}#{pointer}", path(file)),
+        Place::File(file) => path(file),
+    }
+}
+
+/// The snapshot as it would be after a plan, for deciding again without writing. A minted secret
+/// gets a fingerprint of its own.
+#[must_use]
+pub fn after(snapshot: &Snapshot, plan: &Plan) -> Snapshot {
+    let mut after = snapshot.clone();
+    for (index, change) in plan.changes.iter().enumerate() {
+        let secret_of = |id: &LocationId| snapshot.location(*id)?.presence.fingerprint();
+        let presence = match &change.edit.new {
+            NewContent::SecretOf(from) => secret_of(from).map(Presence::Plain),
+            NewContent::Minted => Some(Presence::Plain(minted(index))),
+            NewContent::ReferenceTo(variable) => Some(Presence::Reference(Reference {
+                kind: ReferenceKind::Environment,
+                target: variable.clone(),
+                resolved: snapshot
+                    .locations
+                    .iter()
+                    .find(|l| l.place == Place::Variable(variable.clone()))
+                    .and_then(|l| l.presence.fingerprint()),
+            })),
+            NewContent::Nothing => Some(Presence::Absent),
+            NewContent::Value(value) => {
+                if let Some(fact) = after.facts.get_mut(&change.to) {
+                    fact.value = Some(value.clone());
+                }
+                None
+            }
+        };
+        let location = change.edit.location.and_then(|id| after.locations.get_mut(id.index()));
+        if let (Some(location), Some(presence)) = (location, presence) {
+            location.presence = presence;
+        }
+    }
+    after
+}
+
+/// A fingerprint that no keyed hash has but by an accident of one in 2^127.
+fn minted(index: usize) -> Fingerprint {
+    let mut bytes = [0xff; 16];
+    bytes.iter_mut().zip(index.to_le_bytes()).for_each(|(to, from)| *to = from);
+    Fingerprint(bytes)
+}
+
+/// Whether a consumer would today get another secret than the decision wants. Two copies of one
+/// secret are no drift.
+#[must_use]
+pub fn drifts(snapshot: &Snapshot, verdict: &Verdict) -> bool {
+    let Some(wanted) = verdict.wanted else {
+        return false;
+    };
+    let secret_of = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
+    let today = match verdict.today {
+        Standing::Copy(id) => secret_of(id),
+        _ => None,
+    };
+    match (today, secret_of(wanted)) {
+        (Some(today), Some(wanted)) => today != wanted,
+        _ => true,
+    }
+}

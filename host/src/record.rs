@@ -1,0 +1,227 @@
+//! What this host keeps: its key, and the journal of its runs.
+//!
+//! Both are under one folder, by default `$XDG_STATE_HOME/precedent`. The journal is one JSON
+//! document a line, a line a run, a file a deployment. It holds fingerprints, never secrets.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{
+    apply::Outcome,
+    check::Violation,
+    model::{Decision, Phase, Refusal, Snapshot},
+    plan::Plan,
+    secret::{Key, hex},
+};
+
+/// The key or the journal could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {action} {}: {reason}", path.display())]
+pub struct RecordError {
+    /// What was tried.
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub reason: String,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub struct Record<'r> {
+    /// `precedent.record/1`
+    pub schema: &'static str,
+    /// When it ran, in seconds since 1970.
+    pub at: u64,
+    /// The verb of the command line, or the name that an embedding program gives.
+    pub verb: &'r str,
+    /// Name of the deployment.
+    pub deployment: &'r str,
+    /// Why the host asked.
+    pub phase: Phase,
+    /// Digests of what went in.
+    pub digests: Digests,
+    /// What was seen.
+    pub snapshot: &'r Snapshot,
+    /// What was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<&'r Decision>,
+    /// The policy's no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<&'r Refusal>,
+    /// The host rules that the decision broke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violations: Option<&'r [Violation]>,
+    /// What was planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<&'r Plan>,
+    /// What became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'r Outcome>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Digests of what went into a decision, each `sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Digests {
+    /// The snapshot. Stable over runs of one installation, for fingerprints are keyed.
+    pub snapshot: String,
+    /// The policy's component; none where it could not be loaded.
+    pub policy: Option<String>,
+    /// The settings.
+    pub settings: String,
+}
+
+impl Digests {
+    /// Digests of a snapshot, with the settings in it, and of a policy.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, policy: Option<&str>) -> Self {
+        let digest = |json: &[u8]| format!("sha256:{}", hex(&Sha256::digest(json)));
+        Self {
+            snapshot: digest(&serde_json::to_vec(snapshot).unwrap_or_default()),
+            policy: policy.map(ToOwned::to_owned),
+            settings: digest(snapshot.settings.to_string().as_bytes()),
+        }
+    }
+}
+
+/// The folder of this host.
+#[derive(Debug, Clone)]
+pub struct StateFolder(PathBuf);
+
+impl StateFolder {
+    /// A folder, which need not exist.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The installation's key; made at the first call.
+    ///
+    /// # Errors
+    ///
+    /// Where it can neither be read nor made.
+    pub fn key(&self) -> Result<Key, RecordError> {
+        let path = self.0.join("key");
+        if let Some(key) = read_key(&path)? {
+            return Ok(key);
+        }
+        let key = Key::generate().map_err(|error| failed("make", &path, &error))?;
+        match self.store_key(&path, &key) {
+            Ok(()) => Ok(key),
+            // Another run made one in the meantime; it is the one that counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(&path)?
+                .ok_or_else(|| failed("read", &path, &io::Error::other("it is empty"))),
+            Err(error) => Err(failed("write", &path, &error)),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the key is this host's own")]
+    fn store_key(&self, path: &Path, key: &Key) -> io::Result<()> {
+        self.make()?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(key.bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    }
+
+    /// Appends a run to its deployment's journal. Returns the journal's path.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn append(&self, record: &Record<'_>) -> Result<PathBuf, RecordError> {
+        let path = self.0.join(format!("{}.jsonl", file_name(record.deployment)));
+        let append = || -> io::Result<()> {
+            self.make()?;
+            let mut line = serde_json::to_vec(record)?;
+            line.push(b'\n');
+            let mut file = open_journal(&path)?;
+            // One write, so that two runs at once do not mix their lines.
+            file.write_all(&line)?;
+            file.sync_data()
+        };
+        append().map_err(|error| failed("write", &path, &error))?;
+        Ok(path)
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the journal is this host's own")]
+fn open_journal(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
+    let read = File::open(path).and_then(|file| file.take(33).read_to_end(&mut bytes));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path, &error)),
+        Ok(_) => match <[u8; 32]>::try_from(bytes.as_slice()) {
+            Ok(key) => Ok(Some(Key::new(key))),
+            Err(_) => Err(failed(
+                "use",
+                path,
+                &io::Error::other("it is no key of 32 bytes; remove it, and a new one is made"),
+            )),
+        },
+    }
+}
+
+fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
+    RecordError { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+/// A deployment's name as a file's: letters, digits, `-`, `_` and `.`; never hidden or a path.
+fn file_name(deployment: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = deployment.chars().take(100).map(safe).collect();
+    format!("journal-{name}")
+}
+
+/// Where state is kept when nobody says otherwise: `$PRECEDENT_STATE_DIR`, else
+/// `$XDG_STATE_HOME/precedent`, else `~/.local/state/precedent`.
+#[must_use]
+pub fn default_folder(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    folder(variable, "PRECEDENT_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+}
+
+/// Where compiled policies are kept when nobody says otherwise: `$PRECEDENT_CACHE_DIR`, else
+/// `$XDG_CACHE_HOME/precedent`, else `~/.cache/precedent`.
+#[must_use]
+pub fn default_cache(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    folder(variable, "PRECEDENT_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+}
+
+fn folder(
+    variable: &dyn Fn(&str) -> Option<String>,
+    own: &str,
+    xdg: &str,
+    home: &str,
+) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set(own)
+        .or_else(|| set(xdg).filter(|path| path.is_absolute()).map(|path| path.join("precedent")))
+        .or_else(|| set("HOME").map(|path| path.join(home).join("precedent")))
+}

@@ -1,0 +1,163 @@
+//! Secrets and what may be known of them: fingerprints, digests, the vault.
+
+use std::{collections::HashMap, fmt};
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::model::LocationId;
+
+/// Keyed hash of a secret: equal secrets compare equal, and without the key nobody can go back.
+/// 16 bytes of HMAC-SHA-256. Its [`Display`](fmt::Display) is the first 8 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub(crate) [u8; 16]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0))
+    }
+}
+
+/// Keyed hash of a file's bytes. Keyed, because a plain one would let a weak password be guessed
+/// from everything around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest([u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hmac-sha256:{}", hex(&self.0))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The installation's key, from which the keys of fingerprints and digests are derived.
+pub struct Key(Zeroizing<[u8; 32]>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+impl Key {
+    /// A key from its bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// A new key from the operating system's randomness.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system has none to give.
+    pub fn generate() -> std::io::Result<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(std::io::Error::from)?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Fingerprint of a secret.
+    #[must_use]
+    pub fn fingerprint(&self, secret: &str) -> Fingerprint {
+        let full = self.mac("fingerprint", secret.as_bytes());
+        let mut short = [0; 16];
+        short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
+        Fingerprint(short)
+    }
+
+    /// Digest of a file's bytes.
+    #[must_use]
+    pub fn digest(&self, bytes: &[u8]) -> Digest {
+        Digest(self.mac("digest", bytes))
+    }
+
+    /// Keyed hash under a purpose, so that a value made for one can't serve as another's.
+    #[must_use]
+    pub(crate) fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
+        // HMAC takes a key of any length, so this arm is never taken.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
+            return [0; 32];
+        };
+        mac.update(purpose.as_bytes());
+        mac.update(&[0]);
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The secrets of one pass, by location. Never leaves the host; every value is zeroized on drop.
+#[derive(Default)]
+pub struct Vault(HashMap<LocationId, SecretString>);
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vault({} secrets)", self.0.len())
+    }
+}
+
+impl Vault {
+    pub(crate) fn insert(&mut self, location: LocationId, secret: SecretString) {
+        self.0.insert(location, secret);
+    }
+
+    pub(crate) fn expose(&self, location: LocationId) -> Option<&str> {
+        self.0.get(&location).map(ExposeSecret::expose_secret)
+    }
+}
+
+/// A new secret: 256 bits from the operating system, as 64 hexadecimal digits.
+pub(crate) fn mint() -> std::io::Result<SecretString> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(std::io::Error::from)?;
+    Ok(SecretString::from(hex(bytes.as_slice())))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_tell_equality_and_nothing_else() {
+        let (one, two) = (Key::new([1; 32]), Key::new([2; 32]));
+        assert_eq!(one.fingerprint("token"), one.fingerprint("token"));
+        assert_ne!(one.fingerprint("token"), one.fingerprint("token "));
+        assert_ne!(one.fingerprint("token"), two.fingerprint("token"));
+        assert_eq!(one.fingerprint("token").to_string().len(), 8);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut vault = Vault::default();
+        vault.insert(LocationId(0), SecretString::from("canary"));
+        assert_eq!(format!("{vault:?} {:?}", Key::new([7; 32])), "Vault(1 secrets) Key(..)");
+    }
+}

@@ -1,0 +1,291 @@
+//! A gateway in a pod. The Secret's variable `OPENCLAW_GATEWAY_TOKEN` is the source of truth; the
+//! copies on the volume follow it at every start, or go, as the setting `persist` says.
+//!
+//! The server reads `gateway.auth.token` before the variable, so a stale copy there makes the
+//! *server* switch; and a program without the variable falls back to the copies. Both are why the
+//! copies matter although the variable is set.
+
+mod settings;
+
+use precedent_guest::{
+    Answer, Decision, Fault, Location, Policy, Presence, Severity, Snapshot, contract::Finding,
+};
+use precedent_openclaw::{AuthMode, Credential, Installation, Mode, Version};
+
+pub use settings::{Persist, Settings};
+
+/// The policy.
+pub struct Helm;
+
+const SOURCE: &str = "env.gateway-token";
+
+impl Policy for Helm {
+    type Settings = Settings;
+
+    const SETTINGS_SCHEMA: &'static str = include_str!("settings.schema.json");
+
+    fn decide(snapshot: &Snapshot, settings: Settings) -> Answer {
+        let installation = Installation::new(snapshot);
+        let mut decision = Decision::default();
+        let authority = authority(&installation, &mut decision);
+        if let Some(source) = authority {
+            for name in [Credential::Token.auth(), Credential::Token.remote()] {
+                if let Some(copy) = installation.location(name) {
+                    follow(&installation, settings.persist, source, copy, &mut decision);
+                }
+            }
+        }
+        installation.judge(&mut decision, |consumer, resolved| {
+            let token = snapshot.credential_name(consumer.credential) == "gateway-token";
+            match authority {
+                Some(source) if token => {
+                    (Some(source), format!("{} is the source of truth", source.label()))
+                }
+                _ => (today(snapshot, resolved), "left as it is".to_owned()),
+            }
+        });
+        Ok(decision)
+    }
+}
+
+precedent_guest::export!(Helm);
+
+/// The variable, where it is for this policy to say what the others must be. Where it is not, a
+/// finding says why, and nothing is touched.
+fn authority<'s>(
+    installation: &Installation<'s>,
+    decision: &mut Decision,
+) -> Option<Location<'s>> {
+    let source = installation.location(SOURCE)?;
+    let label = source.label();
+    match source.presence {
+        Presence::Plain(_) => {}
+        Presence::Placeholder => {
+            decision
+                .finding(
+                    Severity::Error,
+                    "token-is-placeholder",
+                    format!("{label} holds the documentation's example, which everybody knows; nothing is touched"),
+                )
+                .at([source])
+                .remedy("put a token of your own into the Secret, such as the output of `openssl rand -hex 32`");
+            return None;
+        }
+        Presence::Unreadable(_) => return None,
+        Presence::Absent | Presence::Empty | Presence::Reference(_) => {
+            decision
+                .finding(
+                    Severity::Info,
+                    "token-not-set",
+                    format!("{label} is not set here, so this policy has nothing to go by; nothing is touched"),
+                )
+                .at([source])
+                .remedy(format!("if it should be: is the Secret's key named {label}, and does this container get it?"));
+            return None;
+        }
+    }
+    if installation.mode == Mode::Remote {
+        decision
+            .finding(
+                Severity::Info,
+                "remote-mode",
+                "gateway.mode is remote: gateway.remote.token belongs to the other gateway and is not touched",
+            )
+            .at(installation.location(Credential::Token.remote()));
+        return None;
+    }
+    match installation.auth_mode() {
+        AuthMode::Token => Some(source),
+        AuthMode::Password => {
+            decision
+                .finding(
+                    Severity::Info,
+                    "password-mode",
+                    "clients authenticate with a password here; a token beside it is not written, for OpenClaw refuses to start with both and no mode",
+                )
+                .at(installation.location(Credential::Password.auth()));
+            None
+        }
+        AuthMode::Other => {
+            let mode = installation.snapshot.fact("gateway.auth.mode").unwrap_or("unknown");
+            decision.finding(
+                Severity::Info,
+                "no-token-mode",
+                format!("gateway.auth.mode is {mode}: no token is used, and none is written"),
+            );
+            None
+        }
+    }
+}
+
+/// Makes one copy follow the source, or go.
+fn follow(
+    installation: &Installation<'_>,
+    persist: Persist,
+    source: Location<'_>,
+    copy: Location<'_>,
+    decision: &mut Decision,
+) {
+    let label = copy.label();
+    let stale = copy.is_plain() && !copy.same_secret(&source);
+    match &copy.presence {
+        // The host's own finding names file, line and column.
+        Presence::Unreadable(Fault::TooLarge | Fault::TimedOut | Fault::Failed) => return,
+        Presence::Unreadable(_) => {
+            left_alone(
+                decision,
+                copy,
+                Severity::Error,
+                "config-unreadable",
+                format!("{label} cannot be read, so the configuration is left as it is"),
+            )
+            .remedy("mend the configuration; the finding of the file says where");
+            return;
+        }
+        Presence::Reference(reference) => {
+            let target = &reference.target;
+            match reference.resolved {
+                Some(_) if copy.same_secret(&source) => {
+                    left_alone(
+                        decision,
+                        copy,
+                        Severity::Info,
+                        "reference-kept",
+                        format!("{label} refers to {target}, which leads to the same token; a reference is not replaced"),
+                    );
+                }
+                Some(_) => {
+                    left_alone(
+                        decision,
+                        copy,
+                        Severity::Warning,
+                        "reference-differs",
+                        format!("{label} refers to {target}, which leads to another token than {}; a reference is not replaced", source.label()),
+                    )
+                    .remedy(format!("let it refer to {}, or change what {target} holds", source.label()));
+                }
+                None => {
+                    left_alone(
+                        decision,
+                        copy,
+                        Severity::Warning,
+                        "reference-kept",
+                        format!("{label} refers to {target}, which is not resolved here; a reference is not replaced"),
+                    );
+                }
+            }
+            return;
+        }
+        _ => {}
+    }
+    let wanted = Wanted::of(installation, persist, copy, stale, decision);
+    let needed = match wanted {
+        Wanted::Equal => !copy.same_secret(&source),
+        Wanted::Reference => true,
+        Wanted::Gone => copy.is_plain(),
+        Wanted::AsItIs => false,
+    };
+    if !needed {
+        return;
+    }
+    if !copy.writable {
+        if copy.is_plain() {
+            left_alone(
+                decision,
+                copy,
+                if stale { Severity::Error } else { Severity::Warning },
+                "target-read-only",
+                format!("{label} should change, but the configuration cannot be written here"),
+            )
+            .remedy("make the file and its folder writable for this user, or change the copy where it is made");
+        }
+        return;
+    }
+    if stale {
+        decision
+            .finding(
+                Severity::Warning,
+                "token-rotated",
+                format!("{label} holds another token than {}: clients that still present the old one are refused from this start on", source.label()),
+            )
+            .at([copy])
+            .remedy("give the new token to clients outside this pod");
+    }
+    match wanted {
+        Wanted::Equal => {
+            decision.write_unless_equal(source, copy, format!("{label} follows {}", source.label()));
+        }
+        Wanted::Reference => {
+            decision.refer(source, copy, format!("{label} refers to {}, so no token is kept in the file", source.label()));
+        }
+        Wanted::Gone => decision.remove(copy, format!("{} is the only copy that is kept", source.label())),
+        Wanted::AsItIs => {}
+    }
+}
+
+/// What should become of a copy.
+enum Wanted {
+    Equal,
+    Reference,
+    Gone,
+    AsItIs,
+}
+
+impl Wanted {
+    fn of(
+        installation: &Installation<'_>,
+        persist: Persist,
+        copy: Location<'_>,
+        stale: bool,
+        decision: &mut Decision,
+    ) -> Self {
+        let server = copy.name == Credential::Token.auth();
+        match persist {
+            Persist::Both => Self::Equal,
+            Persist::RemoteOnly if !server => Self::Equal,
+            // A stale copy would make the server switch to it; an equal one does no harm.
+            Persist::RemoteOnly if stale => Self::Gone,
+            Persist::RemoteOnly => Self::AsItIs,
+            Persist::None => Self::Gone,
+            Persist::Reference if installation.version >= Version::KNOWS_REFERENCES => {
+                Self::Reference
+            }
+            Persist::Reference => {
+                if server {
+                    decision
+                        .finding(
+                            Severity::Warning,
+                            "reference-unsupported",
+                            format!(
+                                "OpenClaw {} does not take a SecretRef as gateway.auth.token; plain copies are removed instead",
+                                installation.version
+                            ),
+                        )
+                        .at([copy])
+                        .remedy(format!("upgrade to {} or later, or set persist to both", Version::KNOWS_REFERENCES));
+                }
+                Self::Gone
+            }
+        }
+    }
+}
+
+fn left_alone<'d>(
+    decision: &'d mut Decision,
+    copy: Location<'_>,
+    severity: Severity,
+    code: &str,
+    message: String,
+) -> &'d mut Finding {
+    decision.finding(severity, code, message).at([copy])
+}
+
+fn today<'s>(
+    snapshot: &'s Snapshot,
+    resolved: &precedent_openclaw::Resolved<'_>,
+) -> Option<Location<'s>> {
+    match resolved.standing {
+        precedent_guest::Standing::Copy(id) => snapshot.location(id),
+        _ => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! Version and modes of an installation, read from a snapshot.
+
+use precedent_guest::{Location, Snapshot};
+
+use crate::Version;
+
+/// Whether the configuration speaks of a gateway here or of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `gateway.mode` is `local` or unset.
+    Local,
+    /// `gateway.mode` is `remote`: this installation is a client.
+    Remote,
+}
+
+/// How clients authenticate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// With the gateway token.
+    Token,
+    /// With the gateway password.
+    Password,
+    /// Not by a secret of the gateway: `none`, `trusted-proxy`, or a mode of a later version.
+    Other,
+}
+
+/// One of the gateway's two credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// `gateway-token`
+    Token,
+    /// `gateway-password`
+    Password,
+}
+
+impl Credential {
+    /// The credential by its name in the preset.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "gateway-token" => Some(Self::Token),
+            "gateway-password" => Some(Self::Password),
+            _ => None,
+        }
+    }
+
+    /// The location of its variable.
+    #[must_use]
+    pub fn env(self) -> &'static str {
+        match self {
+            Self::Token => "env.gateway-token",
+            Self::Password => "env.gateway-password",
+        }
+    }
+
+    /// The location of `gateway.auth.*`.
+    #[must_use]
+    pub fn auth(self) -> &'static str {
+        match self {
+            Self::Token => "config.auth-token",
+            Self::Password => "config.auth-password",
+        }
+    }
+
+    /// The location of `gateway.remote.*`.
+    #[must_use]
+    pub fn remote(self) -> &'static str {
+        match self {
+            Self::Token => "config.remote-token",
+            Self::Password => "config.remote-password",
+        }
+    }
+}
+
+/// An installation of OpenClaw as a snapshot shows it.
+#[derive(Debug, Clone)]
+pub struct Installation<'s> {
+    /// The snapshot itself.
+    pub snapshot: &'s Snapshot,
+    /// The release; [`Version::NEWEST`] where [`version_known`](Self::version_known) is false.
+    pub version: Version,
+    /// Whether the snapshot told the release.
+    pub version_known: bool,
+    /// `gateway.mode`
+    pub mode: Mode,
+    /// `OPENCLAW_SERVICE_KIND=gateway`
+    pub in_service: bool,
+    /// `OPENCLAW_GATEWAY_URL` is set: clients then take credentials from the environment only.
+    pub url_override: bool,
+}
+
+impl<'s> Installation<'s> {
+    /// Reads the facts of the snapshot.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot) -> Self {
+        let version = snapshot.fact("openclaw-version").and_then(|text| text.parse().ok());
+        Self {
+            snapshot,
+            version: version.unwrap_or(Version::NEWEST),
+            version_known: version.is_some(),
+            mode: if snapshot.fact("gateway.mode") == Some("remote") {
+                Mode::Remote
+            } else {
+                Mode::Local
+            },
+            in_service: snapshot.fact("service-kind") == Some("gateway"),
+            url_override: snapshot.fact("gateway-url").is_some(),
+        }
+    }
+
+    /// How clients authenticate. Where `gateway.auth.mode` is not set, a password makes it
+    /// password mode, as in OpenClaw itself.
+    #[must_use]
+    pub fn auth_mode(&self) -> AuthMode {
+        match self.snapshot.fact("gateway.auth.mode") {
+            Some("token") => AuthMode::Token,
+            Some("password") => AuthMode::Password,
+            Some(_) => AuthMode::Other,
+            None => {
+                let password = [Credential::Password.auth(), Credential::Password.env()];
+                if password.iter().any(|name| self.location(name).is_some_and(|l| is_set(&l))) {
+                    AuthMode::Password
+                } else {
+                    AuthMode::Token
+                }
+            }
+        }
+    }
+
+    /// Whether the server refuses the configuration: both secrets stand in it, and no mode says
+    /// which one is meant.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        let both = [Credential::Token.auth(), Credential::Password.auth()];
+        self.version >= Version::KNOWS_REFERENCES
+            && self.snapshot.fact("gateway.auth.mode").is_none()
+            && both.iter().all(|name| self.location(name).is_some_and(|l| is_set(&l)))
+    }
+
+    /// A location of the preset; none where the deployment does not have it.
+    #[must_use]
+    pub fn location(&self, name: &str) -> Option<Location<'s>> {
+        self.snapshot.location_named(name)
+    }
+}
+
+/// Whether something is configured there, whether or not it leads to a secret.
+fn is_set(location: &Location<'_>) -> bool {
+    location.is_plain() || location.reference().is_some()
+}

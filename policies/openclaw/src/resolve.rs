@@ -1,0 +1,146 @@
+//! What a consumer gets, why, and what it would get next.
+
+use precedent_guest::{
+    Consumer, Decision, Location, Phase, Ranking, Standing, contract::Verdict,
+    precedence::Unresolved,
+};
+
+use crate::{
+    Credential, Installation, Mode, Place, Program,
+    era::{self, order},
+};
+
+/// What a consumer gets when it resolves its credential.
+#[derive(Debug, Clone)]
+pub struct Resolved<'s> {
+    /// What it uses.
+    pub standing: Standing,
+    /// What it would use if that copy vanished.
+    pub next: Option<Location<'s>>,
+    /// Its order in words, such as `cli reads gateway.auth.token, then the environment`.
+    pub order: String,
+}
+
+impl<'s> Installation<'s> {
+    /// Resolves a consumer's credential as the program would. A consumer that is no program of
+    /// OpenClaw's and has no attribute `program` gets nothing.
+    #[must_use]
+    pub fn resolve(&self, consumer: Consumer<'_>) -> Resolved<'s> {
+        let name = self.snapshot.consumer_attribute(consumer, "program").unwrap_or(&consumer.name);
+        let credential = Credential::from_name(self.snapshot.credential_name(consumer.credential));
+        let (Some(program), Some(credential)) = (Program::from_name(name), credential) else {
+            return Resolved {
+                standing: Standing::Nothing,
+                next: None,
+                order: format!("{} is no program of OpenClaw's", consumer.name),
+            };
+        };
+        let places = self.places(consumer, program, credential);
+        let order = self.in_words(consumer, credential, &places);
+        let ranking = places.iter().fold(Ranking::default(), |ranking, place| {
+            ranking.then(self.location(name_of(credential, *place)), "")
+        });
+        let unresolved = if era::stops_at_unresolved(self.version, program) {
+            Unresolved::Fails
+        } else {
+            Unresolved::IsSkipped
+        };
+        let winner = ranking.resolve(unresolved);
+        let standing = match winner.standing {
+            // A program reads its whole configuration before it looks at any place.
+            _ if self.config_is_invalid(credential) => Standing::Invalid,
+            _ if program == Program::Gateway && self.is_ambiguous() => Standing::Invalid,
+            Standing::Nothing if self.generates(program, credential) => Standing::Generated,
+            standing => standing,
+        };
+        Resolved { standing, next: winner.next, order }
+    }
+
+    /// Adds a verdict for every consumer: what it uses today, and the copy that `wanted` names for
+    /// it, with the reason.
+    pub fn judge(
+        &self,
+        decision: &mut Decision,
+        wanted: impl Fn(Consumer<'_>, &Resolved<'_>) -> (Option<Location<'s>>, String),
+    ) {
+        for consumer in self.snapshot.consumers() {
+            let resolved = self.resolve(consumer);
+            let (wanted, why) = wanted(consumer, &resolved);
+            decision.verdicts.push(Verdict {
+                consumer: consumer.id,
+                today: resolved.standing,
+                wanted: wanted.map(|location| location.id),
+                reason: format!("{}; {why}", resolved.order),
+                next: resolved.next.map(|location| location.id),
+            });
+        }
+    }
+
+    fn places(
+        &self,
+        consumer: Consumer<'_>,
+        program: Program,
+        credential: Credential,
+    ) -> Vec<Place> {
+        let order = order(self.version, program, self.mode, credential, self.in_service);
+        let mut places = if self.url_override && program == Program::Cli {
+            vec![Place::Env]
+        } else {
+            order.to_vec()
+        };
+        if program == Program::Gateway
+            && self.snapshot.phase() == Phase::Start
+            && era::starts_on_remote(self.version)
+        {
+            places.push(Place::Remote);
+        }
+        if self.snapshot.consumer_attribute(consumer, "environment") == Some("none") {
+            places.retain(|place| *place != Place::Env);
+        }
+        places
+    }
+
+    fn in_words(
+        &self,
+        consumer: Consumer<'_>,
+        credential: Credential,
+        places: &[Place],
+    ) -> String {
+        let labels: Vec<&str> = places
+            .iter()
+            .filter_map(|place| self.location(name_of(credential, *place)))
+            .map(|location| location.label())
+            .collect();
+        let mode = match self.mode {
+            Mode::Local => "",
+            Mode::Remote => " in remote mode",
+        };
+        let consumer = &consumer.name;
+        match labels.as_slice() {
+            [] => format!("{consumer} looks nowhere{mode}"),
+            labels => format!("{consumer}{mode} reads {}", labels.join(", then ")),
+        }
+    }
+
+    fn config_is_invalid(&self, credential: Credential) -> bool {
+        [credential.auth(), credential.remote()]
+            .iter()
+            .any(|name| self.location(name).is_some_and(|location| location.is_unreadable()))
+    }
+
+    /// The server starts with a token that it makes up, where it needs one and finds none.
+    fn generates(&self, program: Program, credential: Credential) -> bool {
+        program == Program::Gateway
+            && credential == Credential::Token
+            && matches!(self.snapshot.phase(), Phase::Start | Phase::Restart)
+            && self.auth_mode() == crate::AuthMode::Token
+    }
+}
+
+fn name_of(credential: Credential, place: Place) -> &'static str {
+    match place {
+        Place::Env => credential.env(),
+        Place::Auth => credential.auth(),
+        Place::Remote => credential.remote(),
+    }
+}
