@@ -52,8 +52,12 @@ pub fn read_settings<P: Policy>(settings: &str) -> Result<P::Settings, Vec<Strin
     } else {
         settings
     };
-    let read: P::Settings =
-        serde_json::from_str(settings).map_err(|error| vec![error.to_string()])?;
+    let read: P::Settings = serde_json::from_str(settings).map_err(|error| {
+        let message = error.to_string();
+        // The place is one in the host's JSON, which nobody wrote.
+        let end = message.find(" at line ").unwrap_or(message.len());
+        vec![message.get(..end).unwrap_or_default().to_owned()]
+    })?;
     P::check_settings(&read)?;
     Ok(read)
 }

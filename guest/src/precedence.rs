@@ -29,7 +29,21 @@ pub enum Unresolved {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Ranking<'s> {
-    places: Vec<(Location<'s>, &'static str)>,
+    places: Vec<Ranked<'s>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ranked<'s> {
+    location: Location<'s>,
+    reason: &'static str,
+    follows_references: bool,
+}
+
+impl Ranked<'_> {
+    fn has_secret(&self) -> bool {
+        self.location.fingerprint().is_some()
+            && (self.follows_references || self.location.is_plain())
+    }
 }
 
 /// What a ranking comes to.
@@ -47,13 +61,33 @@ impl<'s> Ranking<'s> {
     /// Adds the next place; one that the deployment does not have is left out.
     #[must_use]
     pub fn then(mut self, location: Option<Location<'s>>, reason: &'static str) -> Self {
-        self.places.extend(location.map(|location| (location, reason)));
+        self.places.extend(location.map(|location| Ranked {
+            location,
+            reason,
+            follows_references: true,
+        }));
+        self
+    }
+
+    /// Adds the next place, at which this program cannot follow a reference although the host can:
+    /// it runs without the variable that the reference names, say.
+    #[must_use]
+    pub fn then_without_references(
+        mut self,
+        location: Option<Location<'s>>,
+        reason: &'static str,
+    ) -> Self {
+        self.places.extend(location.map(|location| Ranked {
+            location,
+            reason,
+            follows_references: false,
+        }));
         self
     }
 
     /// The places in order.
     pub fn places(&self) -> impl Iterator<Item = Location<'s>> {
-        self.places.iter().map(|(location, _)| *location)
+        self.places.iter().map(|ranked| ranked.location)
     }
 
     /// Walks the places in order. A place that cannot be read makes the whole invalid: the reader
@@ -61,13 +95,14 @@ impl<'s> Ranking<'s> {
     #[must_use]
     pub fn resolve(&self, unresolved: Unresolved) -> Winner<'s> {
         let mut decided: Option<(Standing, &'static str)> = None;
-        for (location, reason) in &self.places {
+        for ranked in &self.places {
+            let Ranked { location, reason, .. } = *ranked;
             if location.is_unset() {
                 continue;
             }
             let standing = if location.is_unreadable() {
                 Standing::Invalid
-            } else if location.fingerprint().is_some() {
+            } else if ranked.has_secret() {
                 Standing::Copy(location.id)
             } else if unresolved == Unresolved::Fails {
                 Standing::Unresolved(location.id)
@@ -77,7 +112,7 @@ impl<'s> Ranking<'s> {
             match decided {
                 None => decided = Some((standing, reason)),
                 Some((standing, reason)) => {
-                    let next = location.fingerprint().is_some().then_some(*location);
+                    let next = ranked.has_secret().then_some(location);
                     return Winner { standing, reason, next };
                 }
             }

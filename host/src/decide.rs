@@ -9,11 +9,13 @@
 //! | `limits` | the bounds of one decision |
 //! | `policy` | a policy ready to decide |
 //! | `contract` | the bindings of `wit/v1` |
+//! | `json` | the contract's records as JSON, for a policy that runs natively |
 //! | `convert` | between the contract's records and the model's |
 
 mod contract;
 mod convert;
 mod engine;
+pub mod json;
 mod limits;
 mod policy;
 

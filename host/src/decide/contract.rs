@@ -5,6 +5,7 @@
 wasmtime::component::bindgen!({
     path: "../wit/v1",
     world: "token-policy",
+    additional_derives: [serde::Serialize, serde::Deserialize],
 });
 
 pub(super) use exports::precedent::policy::policy as wit;

@@ -8,7 +8,7 @@
 mod settings;
 
 use precedent_guest::{
-    Answer, Decision, Fault, Location, Policy, Presence, Severity, Snapshot, contract::Finding,
+    Answer, Decision, Location, Policy, Presence, Severity, Snapshot, contract::Finding,
 };
 use precedent_openclaw::{AuthMode, Credential, Installation, Mode, Version};
 
@@ -28,11 +28,16 @@ impl Policy for Helm {
         let installation = Installation::new(snapshot);
         let mut decision = Decision::default();
         let authority = authority(&installation, &mut decision);
-        if let Some(source) = authority {
-            for name in [Credential::Token.auth(), Credential::Token.remote()] {
-                if let Some(copy) = installation.location(name) {
-                    follow(&installation, settings.persist, source, copy, &mut decision);
-                }
+        let copies = [Credential::Token.auth(), Credential::Token.remote()]
+            .map(|name| installation.location(name));
+        let copies = || copies.iter().flatten();
+        // A configuration of which a part cannot be read is not touched at all; the host's own
+        // finding names file, line and column.
+        if let Some(source) = authority
+            && !copies().any(|copy| copy.is_unreadable())
+        {
+            for copy in copies() {
+                follow(&installation, settings.persist, source, *copy, &mut decision);
             }
         }
         installation.judge(&mut decision, |consumer, resolved| {
@@ -129,19 +134,6 @@ fn follow(
     let label = copy.label();
     let stale = copy.is_plain() && !copy.same_secret(&source);
     match &copy.presence {
-        // The host's own finding names file, line and column.
-        Presence::Unreadable(Fault::TooLarge | Fault::TimedOut | Fault::Failed) => return,
-        Presence::Unreadable(_) => {
-            left_alone(
-                decision,
-                copy,
-                Severity::Error,
-                "config-unreadable",
-                format!("{label} cannot be read, so the configuration is left as it is"),
-            )
-            .remedy("mend the configuration; the finding of the file says where");
-            return;
-        }
         Presence::Reference(reference) => {
             let target = &reference.target;
             match reference.resolved {

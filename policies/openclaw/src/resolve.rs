@@ -37,8 +37,14 @@ impl<'s> Installation<'s> {
         };
         let places = self.places(consumer, program, credential);
         let order = self.in_words(consumer, credential, &places);
+        let has_environment = self.has_environment(consumer);
         let ranking = places.iter().fold(Ranking::default(), |ranking, place| {
-            ranking.then(self.location(name_of(credential, *place)), "")
+            let location = self.location(name_of(credential, *place));
+            if has_environment {
+                ranking.then(location, "")
+            } else {
+                ranking.then_without_references(location, "")
+            }
         });
         let unresolved = if era::stops_at_unresolved(self.version, program) {
             Unresolved::Fails
@@ -94,10 +100,16 @@ impl<'s> Installation<'s> {
         {
             places.push(Place::Remote);
         }
-        if self.snapshot.consumer_attribute(consumer, "environment") == Some("none") {
+        if !self.has_environment(consumer) {
             places.retain(|place| *place != Place::Env);
         }
         places
+    }
+
+    /// Whether the program gets the environment that was observed. One that does not, such as a
+    /// hook that is started without it, has the attribute `environment = "none"`.
+    fn has_environment(&self, consumer: Consumer<'_>) -> bool {
+        self.snapshot.consumer_attribute(consumer, "environment") != Some("none")
     }
 
     fn in_words(

@@ -1,0 +1,174 @@
+//! Everything that is not as it should be: one clear error or finding each, and nothing written.
+
+use std::{fs, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
+
+use crate::support::{NEW, OLD, Sandbox, TOKEN};
+
+/// Applies, and returns the codes of the findings. Nothing in the home may change.
+fn left_alone(sandbox: &Sandbox, code: i32, says: &[&str]) {
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply", "--phase", "start"]);
+    assert_eq!(sandbox.home(), before, "nothing is written: {run:?}");
+    assert_eq!(run.code, Some(code), "{run:?}");
+    for word in says {
+        assert!(run.stdout.contains(word), "{word:?} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn no_config_is_not_made_up() {
+    // OpenClaw refuses to start without one, and would start with one that we made up.
+    let sandbox = Sandbox::new().env(TOKEN, NEW);
+    left_alone(&sandbox, 0, &["Nothing to change.", "In sync"]);
+}
+
+#[test]
+fn an_empty_home_reads_well() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["explain"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for words in ["no copy anywhere", "token-not-set", "OPENCLAW_GATEWAY_TOKEN is not set here"] {
+        assert!(run.stdout.contains(words), "{words:?} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn documents_that_do_not_parse_are_left_as_they_are() {
+    let cases = [
+        ("", "openclaw.json: the file is empty"),
+        (" \n", "openclaw.json: the file is empty"),
+        ("{", "openclaw.json:1:1: unterminated object"),
+        ("{\n  \"gateway\": {,}\n}", "openclaw.json:2:15: "),
+        ("[]", "openclaw.json:1:1: expected an object"),
+        ("\"text\"", "openclaw.json:1:1: expected an object"),
+        ("{\"a\": 1 \"b\": 2}", "openclaw.json:1:8: expected comma"),
+        (
+            "{\"gateway\":{\"port\":1},\n\"gateway\":{\"remote\":{\"token\":\"canary-old\"}}}",
+            "openclaw.json:2:1: the key `gateway` stands twice in one object",
+        ),
+    ];
+    for (text, says) in cases {
+        left_alone(&Sandbox::with_config(text), 4, &[says, "error", "→"]);
+    }
+    let binary = Sandbox::with_config("");
+    fs::write(binary.config(), b"{\"a\": \"\xff\xfe\"}").unwrap();
+    left_alone(&binary, 4, &["openclaw.json:1:8: not UTF-8"]);
+}
+
+#[test]
+fn a_value_of_another_type_is_left_as_it_is() {
+    left_alone(&Sandbox::with_config(r#"{"gateway":"x"}"#), 4, &["gateway in ", "is a string"]);
+    left_alone(
+        &Sandbox::with_config(r#"{"gateway":{"auth":{"token":17}}}"#),
+        4,
+        &["gateway.auth.token in ", "is no string"],
+    );
+    left_alone(&Sandbox::with_config(r#"{"gateway":null}"#), 4, &["gateway in ", "is null"]);
+}
+
+#[test]
+fn a_read_only_file_is_taken_at_its_word() {
+    let sandbox = Sandbox::stale_remote();
+    fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(0o444)).unwrap();
+    left_alone(&sandbox, 0, &["target-read-only"]);
+    let sandbox = Sandbox::with_config(&format!(r#"{{"gateway":{{"auth":{{"token":"{OLD}"}}}}}}"#));
+    fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(0o400)).unwrap();
+    // The server itself would switch to the stale copy.
+    left_alone(&sandbox, 4, &["target-read-only", "Still drifting"]);
+}
+
+#[test]
+fn what_is_no_file_is_left_as_it_is() {
+    let sandbox = Sandbox::new().env(TOKEN, NEW);
+    symlink("/nowhere/openclaw.json", sandbox.config()).unwrap();
+    left_alone(&sandbox, 4, &["document-unreadable", "a link that leads nowhere"]);
+
+    let sandbox = Sandbox::new().env(TOKEN, NEW);
+    fs::create_dir(sandbox.config()).unwrap();
+    left_alone(&sandbox, 4, &["document-unreadable", "no regular file"]);
+
+    let sandbox = Sandbox::new().env(TOKEN, NEW);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        sandbox.config(),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    left_alone(&sandbox, 4, &["document-unreadable", "no regular file"]);
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    let sandbox = Sandbox::with_config("");
+    fs::File::options()
+        .write(true)
+        .open(sandbox.config())
+        .unwrap()
+        .set_len(17 * 1024 * 1024)
+        .unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(run.stdout.contains("larger than 16 MiB"), "{}", run.stdout);
+}
+
+#[test]
+fn the_token_of_the_documentation_counts_as_unset() {
+    let sandbox = Sandbox::stale_remote().env(TOKEN, "change-me-to-a-long-random-token");
+    let before = sandbox.home();
+    // The example is no secret, and the finding may speak of it.
+    let output = sandbox.command().arg("apply").output().unwrap();
+    assert_eq!(sandbox.home(), before);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("token-is-placeholder"));
+}
+
+#[test]
+fn settings_that_the_policy_refuses() {
+    let sandbox = Sandbox::stale_remote();
+    let before = sandbox.home();
+    for (setting, says) in [
+        ("persist=bth", "unknown variant `bth`, expected one of `both`"),
+        ("persits=both", "unknown field `persits`, expected `persist`"),
+        ("persist=1", "refused its settings"),
+    ] {
+        let run = sandbox.run(&["apply", "--set", setting]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains(says), "{}", run.stderr);
+        assert!(!run.stderr.contains("at line"), "{}", run.stderr);
+    }
+    assert_eq!(sandbox.home(), before);
+}
+
+#[test]
+fn a_full_disk_leaves_everything_as_it_was() {
+    // A file system of its own, 64 KiB, filled to the last block.
+    let Some(mounted) = crate::support::tools::program("unshare") else { return };
+    let sandbox = Sandbox::stale_remote();
+    let script = r#"
+        set -e
+        mount -t tmpfs -o size=64k none "$HOME/.openclaw"
+        printf '%s' "$CONFIG" > "$HOME/.openclaw/openclaw.json"
+        dd if=/dev/zero of="$HOME/.openclaw/fill" bs=4096 2>/dev/null || true
+        code=0; "$PROGRAM" apply || code=$?
+        printf '%s' "$CONFIG" | cmp - "$HOME/.openclaw/openclaw.json"
+        test "$(ls -A "$HOME/.openclaw" | wc -l)" = 2
+        exit $code
+    "#;
+    let mut command = std::process::Command::new(mounted);
+    command
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("CONFIG", sandbox.config_text())
+        .env("PROGRAM", &sandbox.program);
+    for (name, value) in sandbox.command().get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr.contains("No space left on device"), "{stderr}");
+    assert!(stderr.contains("it is as it was"), "{stderr}");
+    assert!(!stderr.contains("canary-"), "{stderr}");
+}

@@ -1,0 +1,121 @@
+//! What a write keeps, and what it never writes through.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+};
+
+use crate::support::{NEW, OLD, Sandbox, TOKEN};
+
+#[test]
+fn only_the_token_changes() {
+    let config = "\u{feff}{\r\n  // mine\r\n  'gateway': { remote: { token: 'canary-old', }, big: 9007199254740993 },\r\n}\r\n";
+    let sandbox = Sandbox::with_config(config);
+    assert_eq!(sandbox.run(&["apply", "--set", "persist=remote-only"]).code, Some(0));
+    assert_eq!(sandbox.config_text(), config.replace(OLD, NEW));
+}
+
+#[test]
+fn a_file_with_a_secret_is_its_owners_alone() {
+    for (before, after) in [(0o644, 0o600), (0o600, 0o600), (0o660, 0o600)] {
+        let sandbox = Sandbox::stale_remote();
+        fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(before)).unwrap();
+        assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+        let mode = fs::metadata(sandbox.config()).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, after, "from {before:o}");
+    }
+}
+
+#[test]
+fn the_owner_is_kept() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::support::tools::skip("only root can give files away");
+    }
+    let sandbox = Sandbox::stale_remote();
+    std::os::unix::fs::chown(sandbox.config(), Some(1234), Some(4321)).unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let metadata = fs::metadata(sandbox.config()).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (1234, 4321));
+}
+
+#[test]
+fn a_link_stays_a_link() {
+    let sandbox = Sandbox::stale_remote();
+    let real = sandbox.path("home/real.json");
+    fs::rename(sandbox.config(), &real).unwrap();
+    symlink("../real.json", sandbox.config()).unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(fs::symlink_metadata(sandbox.config()).unwrap().is_symlink());
+    assert!(fs::read_to_string(real).unwrap().contains(NEW));
+}
+
+/// A Secret as the kubelet mounts it: each file a link through `..data`, which is swapped.
+fn mount_secret(sandbox: &Sandbox, generation: &str, token: &str) {
+    let mount = sandbox.path("secret");
+    fs::create_dir_all(mount.join(generation)).unwrap();
+    fs::write(mount.join(generation).join("token"), token).unwrap();
+    symlink(generation, mount.join("..data_tmp")).unwrap();
+    fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    if !mount.join("token").exists() {
+        symlink("..data/token", mount.join("token")).unwrap();
+    }
+}
+
+const WITH_SECRET: &str = r#"
+deployment = { name = "mounted", preset = "openclaw" }
+policy.name = "helm"
+
+# The variable's place is taken by a mounted Secret.
+[[locations]]
+name = "env.gateway-token"
+credential = "gateway-token"
+file = "../secret/token"
+label = "the Secret's token"
+"#;
+
+#[test]
+fn a_mounted_secret_is_followed_when_it_is_swapped() {
+    let sandbox = Sandbox::stale_remote().without(TOKEN);
+    fs::write(sandbox.path("home/precedent.toml"), WITH_SECRET).unwrap();
+    mount_secret(&sandbox, "..2026_1", "canary-first\n");
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(sandbox.config_text().contains("\"canary-first\""), "the newline is trimmed");
+    mount_secret(&sandbox, "..2026_2", "canary-second\n");
+    assert_eq!(sandbox.run(&["check"]).code, Some(4));
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(sandbox.config_text().contains("\"canary-second\""));
+}
+
+#[test]
+fn a_config_inside_a_mount_is_never_written() {
+    let sandbox = Sandbox::stale_remote();
+    let text = sandbox.config_text();
+    let mount = sandbox.path("home/.openclaw");
+    fs::remove_file(sandbox.config()).unwrap();
+    fs::create_dir(mount.join("..2026_1")).unwrap();
+    fs::write(mount.join("..2026_1/openclaw.json"), text).unwrap();
+    symlink("..2026_1", mount.join("..data")).unwrap();
+    symlink("..data/openclaw.json", sandbox.config()).unwrap();
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(sandbox.home(), before);
+    assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
+}
+
+#[test]
+fn a_plain_file_can_be_a_target() {
+    let sandbox = Sandbox::stale_remote();
+    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+    let manifest = r#"
+        deployment = { preset = "openclaw" }
+        policy.name = "helm"
+        grants.write = ["config.auth-token", "config.remote-token"]
+        [[locations]]
+        name = "config.remote-token"
+        credential = "gateway-token"
+        file = "token"
+    "#;
+    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert_eq!(fs::read_to_string(sandbox.path("home/token")).unwrap(), "canary-new\n");
+}

@@ -1,0 +1,38 @@
+//! What the whole must do, seen from outside: the command line on directories, before and after.
+//!
+//! | module | what |
+//! |---|---|
+//! | `story` | the README's example, and that what the README and the docs show is what comes out |
+//! | `verbs` | exit codes and the shapes that scripts rely on |
+//! | `manifest` | `precedent.toml`: what it can say, and errors that point |
+//! | `bad_input` | everything that is not as it should be |
+//! | `files` | what a write keeps: mode, links, others' changes |
+//! | `promises` | the design's promises that no other module shows |
+//! | `guests` | policies that misbehave |
+//! | `policies` | the shipped policies' cases, in WebAssembly and natively |
+//! | `chart` | deploy/helm: the init step as Helm renders it, run in a pod's place |
+//! | `openclaw` | the real gateway, two versions |
+//!
+//! Every secret in here begins with `canary-`, and every output of every run is searched for it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test that fails should fail loudly"
+)]
+
+mod bad_input;
+mod chart;
+mod files;
+mod guests;
+mod manifest;
+mod openclaw;
+mod policies;
+mod promises;
+mod story;
+mod support;
+mod verbs;

@@ -1,0 +1,177 @@
+//! A home of its own for each test, and the binary run in it.
+
+pub(crate) mod fixture;
+pub(crate) mod tools;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const TOKEN: &str = "OPENCLAW_GATEWAY_TOKEN";
+pub(crate) const NEW: &str = "canary-new";
+pub(crate) const OLD: &str = "canary-old";
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// A home directory, a state folder and an environment.
+pub(crate) struct Sandbox {
+    folder: TempDir,
+    env: BTreeMap<String, String>,
+    secrets: Vec<String>,
+    pub(crate) program: PathBuf,
+}
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("home/.openclaw")).unwrap();
+        let mut sandbox = Self {
+            env: BTreeMap::new(),
+            secrets: vec!["canary-".to_owned()],
+            program: PathBuf::from(env!("CARGO_BIN_EXE_precedent")),
+            folder,
+        };
+        let home = sandbox.path("home").display().to_string();
+        sandbox.set("HOME", &home);
+        let state = sandbox.path("state").display().to_string();
+        sandbox.set("PRECEDENT_STATE_DIR", &state);
+        let cache = sandbox.path("cache").display().to_string();
+        sandbox.set("PRECEDENT_CACHE_DIR", &cache);
+        sandbox
+    }
+
+    /// A sandbox whose config is this text, and whose variable is [`NEW`].
+    pub(crate) fn with_config(config: &str) -> Self {
+        let sandbox = Self::new().env(TOKEN, NEW);
+        fs::write(sandbox.config(), config).unwrap();
+        sandbox
+    }
+
+    /// The story: the variable is new, `gateway.remote.token` is old.
+    pub(crate) fn stale_remote() -> Self {
+        Self::with_config(&format!(
+            r#"{{"gateway":{{"mode":"local","remote":{{"token":"{OLD}"}}}}}}"#
+        ))
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sets a variable; the gateway's are secrets, which no output may show.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        if name.starts_with("OPENCLAW_GATEWAY") && value.trim().len() > 3 {
+            self.secrets.push(value.trim().to_owned());
+        }
+        self.set(name, value);
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path("home/.openclaw/openclaw.json")
+    }
+
+    pub(crate) fn config_text(&self) -> String {
+        fs::read_to_string(self.config()).unwrap()
+    }
+
+    /// Every file below the home, with its bytes and mode: before and after.
+    pub(crate) fn home(&self) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+        let mut files = BTreeMap::new();
+        walk(&self.path("home"), &mut files);
+        files
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().envs(&self.env).current_dir(self.path("home")).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary, and searches everything that it said and kept for secrets.
+    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
+        let output = self.command().args(args).output().unwrap();
+        let run = Run {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        self.search(&run);
+        run
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
+        let run = self.run(&[args, &["--format", "json"]].concat());
+        let document = serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {run:?}"));
+        (run.code, document)
+    }
+
+    fn search(&self, run: &Run) {
+        let mut kept = BTreeMap::new();
+        walk(&self.path("state"), &mut kept);
+        walk(&self.path("cache"), &mut kept);
+        for secret in &self.secrets {
+            let bytes = secret.as_bytes();
+            let holds = |text: &[u8]| text.windows(bytes.len()).any(|window| window == bytes);
+            assert!(!holds(run.stdout.as_bytes()), "a secret in stdout");
+            assert!(!holds(run.stderr.as_bytes()), "a secret in stderr");
+            for (path, (content, _)) in &kept {
+                assert!(!holds(content), "a secret in {}", path.display());
+            }
+        }
+        // What a run leaves beside its targets.
+        let leftover = self.home().into_keys().find(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".precedent"))
+        });
+        assert_eq!(leftover, None, "a temporary file was left");
+    }
+}
+
+fn walk(folder: &Path, files: &mut BTreeMap<PathBuf, (Vec<u8>, u32)>) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            walk(&path, files);
+        } else {
+            let bytes = if metadata.is_file() {
+                fs::read(&path).unwrap_or_default()
+            } else {
+                fs::read_link(&path).map(|l| l.display().to_string().into_bytes()).unwrap_or_default()
+            };
+            files.insert(path, (bytes, metadata.permissions().mode() & 0o7777));
+        }
+    }
+}
