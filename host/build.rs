@@ -6,6 +6,8 @@
 //! of time (`precedent policy compile --out DIR`) are embedded too; a release has them, and a host
 //! without the compiler cannot do without.
 
+#![allow(clippy::disallowed_methods, reason = "a build script is asked through the environment")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -47,7 +49,7 @@ fn build() -> Result<(), String> {
     let guests = guest_directory(&out);
     let mut list = String::from("static SHIPPED: &[Shipped] = &[\n");
     for policy in POLICIES {
-        let component = guest::build(&root, &guests, &format!("precedent-policy-{policy}"))?;
+        let component = guest::build(&root, &guests, &format!("precedent-policy-{policy}"), None)?;
         let bytes = fs::read(&component)
             .map_err(|error| format!("cannot read {}: {error}", component.display()))?;
         let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
@@ -57,7 +59,10 @@ fn build() -> Result<(), String> {
                 let file = folder.join(format!("{policy}.{digest}.cwasm"));
                 println!("cargo::rerun-if-changed={}", file.display());
                 if !file.is_file() {
-                    return Err(format!("{} is missing: the policy changed since it was compiled ahead of time; run `precedent policy compile` again", file.display()));
+                    return Err(format!(
+                        "{} is missing: the policy changed since it was compiled ahead of time; run `precedent policy compile` again",
+                        file.display()
+                    ));
                 }
                 format!("Some(include_bytes!({:?}))", file.display().to_string())
             }
@@ -73,7 +78,8 @@ fn build() -> Result<(), String> {
         ));
     }
     list.push_str("];\n");
-    fs::write(out.join("shipped.rs"), list).map_err(|error| format!("cannot write the list of policies: {error}"))
+    fs::write(out.join("shipped.rs"), list)
+        .map_err(|error| format!("cannot write the list of policies: {error}"))
 }
 
 fn variable(name: &str) -> Result<String, String> {

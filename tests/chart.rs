@@ -5,11 +5,7 @@
 //! deploy/helm relies on; `PRECEDENT_OPENCLAW_CHART=DIR` names the real one.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::Command,
+    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command,
 };
 
 use serde_json::Value;
@@ -35,30 +31,84 @@ fn table() -> Vec<(&'static str, i32, After, &'static str, &'static str)> {
     });
     let awkward = "a\"b'c$HOME\\n`id`";
     vec![
-        ("01-fresh-token", 0, Says("TOK-A".into(), "TOK-A".into()), "In sync",
-            "programs without the variable find the token too, and the file is its owner's alone"),
-        ("03-restart-stale", 0, OnlyTokens, "token-rotated",
-            "a stale auth.token would make the server switch; nothing else in the file moves"),
-        ("05-secret-key-named-token", 0, Unchanged, "is the Secret's key named OPENCLAW_GATEWAY_TOKEN",
-            "without the variable there is nothing to go by; the finding names the likely cause"),
-        ("07-empty-file", 4, Unchanged, "the file is empty",
-            "OpenClaw blocks the start on it as well; a config made up here would hide the loss"),
-        ("09-secretref-object", 0, Says(reference, "TOK-B".into()), "reference-kept",
-            "whoever wrote a reference wants no plain text there"),
-        ("11-remote-gateway", 0, Unchanged, "remote-mode",
-            "the token belongs to the other gateway"),
-        ("13-metacharacters", 0, Says(awkward.into(), awkward.into()), "In sync",
-            "no shell and no script text is between the Secret and the file"),
-        ("15-duplicate-keys", 4, Unchanged, "the key `gateway` stands twice",
-            "which one counts is the reader's choice; dropping one would lose settings"),
-        ("17-disk-full", 3, Unchanged, "No space left on device",
-            "the new file is complete before it takes the old one's place"),
-        ("19-dangling-symlink", 4, Unchanged, "a link that leads nowhere",
-            "writing through it would put the token where nobody looks"),
-        ("21-mode-0600-kept", 0, OnlyTokens, "token-rotated",
-            "a hardened mode stays"),
-        ("23-gateway-is-string", 4, Unchanged, "gateway in /home/node/.openclaw/openclaw.json is a string",
-            "OpenClaw refuses this config; what it should have been is not ours to guess"),
+        (
+            "01-fresh-token",
+            0,
+            Says("TOK-A".into(), "TOK-A".into()),
+            "In sync",
+            "programs without the variable find the token too, and the file is its owner's alone",
+        ),
+        (
+            "03-restart-stale",
+            0,
+            OnlyTokens,
+            "token-rotated",
+            "a stale auth.token would make the server switch; nothing else in the file moves",
+        ),
+        (
+            "05-secret-key-named-token",
+            0,
+            Unchanged,
+            "is the Secret's key named OPENCLAW_GATEWAY_TOKEN",
+            "without the variable there is nothing to go by; the finding names the likely cause",
+        ),
+        (
+            "07-empty-file",
+            4,
+            Unchanged,
+            "the file is empty",
+            "OpenClaw blocks the start on it as well; a config made up here would hide the loss",
+        ),
+        (
+            "09-secretref-object",
+            0,
+            Says(reference, "TOK-B".into()),
+            "reference-kept",
+            "whoever wrote a reference wants no plain text there",
+        ),
+        (
+            "11-remote-gateway",
+            0,
+            Unchanged,
+            "remote-mode",
+            "the token belongs to the other gateway",
+        ),
+        (
+            "13-metacharacters",
+            0,
+            Says(awkward.into(), awkward.into()),
+            "In sync",
+            "no shell and no script text is between the Secret and the file",
+        ),
+        (
+            "15-duplicate-keys",
+            4,
+            Unchanged,
+            "the key `gateway` stands twice",
+            "which one counts is the reader's choice; dropping one would lose settings",
+        ),
+        (
+            "17-disk-full",
+            3,
+            Unchanged,
+            "No space left on device",
+            "the new file is complete before it takes the old one's place",
+        ),
+        (
+            "19-dangling-symlink",
+            4,
+            Unchanged,
+            "a link that leads nowhere",
+            "writing through it would put the token where nobody looks",
+        ),
+        ("21-mode-0600-kept", 0, OnlyTokens, "token-rotated", "a hardened mode stays"),
+        (
+            "23-gateway-is-string",
+            4,
+            Unchanged,
+            "gateway in /home/node/.openclaw/openclaw.json is a string",
+            "OpenClaw refuses this config; what it should have been is not ours to guess",
+        ),
     ]
 }
 
@@ -99,7 +149,8 @@ fn the_init_step_as_rendered_keeps_every_recorded_volume_whole() {
             assert_eq!(mode, 0o600, "{id}");
         }
         let names = fs::read_dir(&ran.volume).unwrap().map(|e| e.unwrap().file_name());
-        let left: Vec<_> = names.filter(|n| n.to_string_lossy().starts_with(".precedent")).collect();
+        let left: Vec<_> =
+            names.filter(|n| n.to_string_lossy().starts_with(".precedent")).collect();
         assert!(left.is_empty(), "{id}: {left:?} was left on the volume");
     }
 }

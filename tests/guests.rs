@@ -82,8 +82,8 @@ fn a_reference_is_replaced_only_by_grant() {
     assert!(run.stdout.contains("reference-replaced"), "{}", run.stdout);
     assert_eq!(sandbox.config_text(), reference);
     let path = sandbox.path("home/precedent.toml");
-    let granted = fs::read_to_string(&path).unwrap()
-        + "\nreplace-references = [\"config.remote-token\"]";
+    let granted =
+        fs::read_to_string(&path).unwrap() + "\nreplace-references = [\"config.remote-token\"]";
     fs::write(path, granted).unwrap();
     assert_eq!(run_way(&sandbox, "replace").code, Some(0));
     assert!(sandbox.config_text().contains("canary-new"));
@@ -151,12 +151,16 @@ fn what_is_no_policy_is_refused_before_it_runs() {
         ),
         (
             "other version",
-            wat(r#"(component (component $c) (instance $i (instantiate $c)) (export "precedent:policy/policy@9.0.0" (instance $i)))"#),
+            wat(
+                r#"(component (component $c) (instance $i (instantiate $c)) (export "precedent:policy/policy@9.0.0" (instance $i)))"#,
+            ),
             "it speaks `precedent:policy/policy@9.0.0`",
         ),
         (
             "other shape",
-            wat(r#"(component (component $c) (instance $i (instantiate $c)) (export "precedent:policy/policy@0.1.0" (instance $i)))"#),
+            wat(
+                r#"(component (component $c) (instance $i (instantiate $c)) (export "precedent:policy/policy@0.1.0" (instance $i)))"#,
+            ),
             "is no policy for this host",
         ),
         ("truncated", built[..built.len() / 2].to_vec(), "no WebAssembly component"),

@@ -20,7 +20,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
     missing_docs,
     reason = "a test that fails should fail loudly"
 )]

@@ -70,11 +70,17 @@ fn errors_point_and_say_what_is_allowed() {
 #[test]
 fn presets_and_policies_that_do_not_exist() {
     for (text, says) in [
-        ("deployment.preset = \"opnclaw\"\npolicy.name = \"helm\"", "unknown preset `opnclaw`, expected one of `openclaw`"),
+        (
+            "deployment.preset = \"opnclaw\"\npolicy.name = \"helm\"",
+            "unknown preset `opnclaw`, expected one of `openclaw`",
+        ),
         ("deployment.preset = \"./mine.toml\"\npolicy.name = \"helm\"", "mine.toml"),
         ("deployment.preset = \"openclaw\"", "no policy is named"),
         ("deployment.preset = \"openclaw\"\npolicy.name = \"hlem\"", "expected one of `helm`"),
-        ("deployment.preset = \"openclaw\"\npolicy = { name = \"helm\", file = \"x\" }", "keep one"),
+        (
+            "deployment.preset = \"openclaw\"\npolicy = { name = \"helm\", file = \"x\" }",
+            "keep one",
+        ),
     ] {
         let sandbox = Sandbox::stale_remote();
         fs::write(sandbox.path("home/precedent.toml"), text).unwrap();
@@ -132,5 +138,8 @@ fn the_schema_for_editors_is_the_types_own() {
         fs::write(&path, &written).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == written, "docs/precedent.schema.json is not the types' own: run this test with UPDATE_SCHEMA=1");
+    assert!(
+        kept == written,
+        "docs/precedent.schema.json is not the types' own: run this test with UPDATE_SCHEMA=1"
+    );
 }

@@ -167,7 +167,8 @@ impl Installation {
     fn apply(&mut self, token: &str, more: &[&str]) {
         let sandbox = std::mem::replace(&mut self.sandbox, Sandbox::new());
         self.sandbox = sandbox.env(TOKEN, token);
-        let run = self.sandbox.run(&[&["apply", "--policy", "helm", "--phase", "start"], more].concat());
+        let run =
+            self.sandbox.run(&[&["apply", "--policy", "helm", "--phase", "start"], more].concat());
         assert_eq!(run.code, Some(0), "{run:?}");
     }
 }

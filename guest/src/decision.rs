@@ -53,26 +53,14 @@ impl Decision {
             && to.reference().is_none()
             && !to.same_secret(&from);
         if wanted {
-            self.act(
-                Deed::Write(Transfer {
-                    from: from.id,
-                    to: to.id,
-                }),
-                reason,
-            );
+            self.act(Deed::Write(Transfer { from: from.id, to: to.id }), reason);
         }
         wanted
     }
 
     /// Writes into `to` a reference to `from`.
     pub fn refer(&mut self, from: Location<'_>, to: Location<'_>, reason: impl Into<String>) {
-        self.act(
-            Deed::Refer(Transfer {
-                from: from.id,
-                to: to.id,
-            }),
-            reason,
-        );
+        self.act(Deed::Refer(Transfer { from: from.id, to: to.id }), reason);
     }
 
     /// Removes a copy.
@@ -82,13 +70,7 @@ impl Decision {
 
     /// Makes a new secret and writes it.
     pub fn mint(&mut self, to: Location<'_>, reason: impl Into<String>) {
-        self.act(
-            Deed::Mint(Mint {
-                credential: to.credential,
-                to: to.id,
-            }),
-            reason,
-        );
+        self.act(Deed::Mint(Mint { credential: to.credential, to: to.id }), reason);
     }
 
     /// Changes a fact.
@@ -98,13 +80,7 @@ impl Decision {
         value: impl Into<String>,
         reason: impl Into<String>,
     ) {
-        self.act(
-            Deed::SetFact(Fact {
-                key: key.into(),
-                value: value.into(),
-            }),
-            reason,
-        );
+        self.act(Deed::SetFact(Fact { key: key.into(), value: value.into() }), reason);
     }
 
     /// Restarts a consumer.
@@ -119,21 +95,12 @@ impl Decision {
         message: impl Into<String>,
         reason: impl Into<String>,
     ) {
-        self.act(
-            Deed::Alert(Alert {
-                severity,
-                message: message.into(),
-            }),
-            reason,
-        );
+        self.act(Deed::Alert(Alert { severity, message: message.into() }), reason);
     }
 
     /// Adds an action.
     pub fn act(&mut self, deed: Deed, reason: impl Into<String>) {
-        self.actions.push(Action {
-            deed,
-            reason: reason.into(),
-        });
+        self.actions.push(Action { deed, reason: reason.into() });
     }
 
     /// Adds a finding; give it locations and a remedy on what is returned.
@@ -165,11 +132,7 @@ impl Decision {
 
 impl From<contract::Decision> for Decision {
     fn from(decision: contract::Decision) -> Self {
-        Self {
-            verdicts: decision.verdicts,
-            actions: decision.actions,
-            findings: decision.findings,
-        }
+        Self { verdicts: decision.verdicts, actions: decision.actions, findings: decision.findings }
     }
 }
 

@@ -47,11 +47,7 @@ pub struct NoSettings {}
 ///
 /// What is wrong, in words for the operator.
 pub fn read_settings<P: Policy>(settings: &str) -> Result<P::Settings, Vec<String>> {
-    let settings = if settings.trim().is_empty() {
-        "{}"
-    } else {
-        settings
-    };
+    let settings = if settings.trim().is_empty() { "{}" } else { settings };
     let read: P::Settings = serde_json::from_str(settings).map_err(|error| {
         let message = error.to_string();
         // The place is one in the host's JSON, which nobody wrote.
@@ -117,7 +113,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export_component!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_component!(Component with_types_in $crate::bindings);
         };
     };
 }
@@ -126,10 +122,7 @@ macro_rules! export {
 #[must_use]
 pub fn about<P: Policy>(package: &str, version: &str) -> About {
     About {
-        name: package
-            .strip_prefix("precedent-policy-")
-            .unwrap_or(package)
-            .to_owned(),
+        name: package.strip_prefix("precedent-policy-").unwrap_or(package).to_owned(),
         version: version.to_owned(),
         settings_schema: P::SETTINGS_SCHEMA.to_owned(),
     }

@@ -67,10 +67,7 @@ impl<'s> Location<'s> {
     /// Whether a reader finds nothing to use: absent, empty or a placeholder.
     #[must_use]
     pub fn is_unset(&self) -> bool {
-        matches!(
-            self.record.presence,
-            Presence::Absent | Presence::Empty | Presence::Placeholder
-        )
+        matches!(self.record.presence, Presence::Absent | Presence::Empty | Presence::Placeholder)
     }
 
     /// Whether the place could not be read.
@@ -169,11 +166,7 @@ impl Snapshot {
     /// A fact by its key.
     #[must_use]
     pub fn fact(&self, key: &str) -> Option<&str> {
-        self.0
-            .facts
-            .iter()
-            .find(|fact| fact.key == key)
-            .map(|fact| fact.value.as_str())
+        self.0.facts.iter().find(|fact| fact.key == key).map(|fact| fact.value.as_str())
     }
 
     /// An attribute of a consumer.

@@ -99,10 +99,7 @@ impl SnapshotBuilder {
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, key: &str, value: &str) -> Self {
-        self.record.facts.push(Fact {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        });
+        self.record.facts.push(Fact { key: key.to_owned(), value: value.to_owned() });
         self.record.facts.sort_by(|a, b| a.key.cmp(&b.key));
         self
     }
@@ -164,11 +161,7 @@ impl SnapshotBuilder {
         self.record.locations.push(Location {
             name: name.to_owned(),
             credential: self.credential,
-            kind: if environment {
-                LocationKind::Environment
-            } else {
-                LocationKind::Document
-            },
+            kind: if environment { LocationKind::Environment } else { LocationKind::Document },
             label: name.to_owned(),
             node: None,
             presence,
@@ -200,10 +193,7 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn decide<P: Policy>(self) -> Decided {
         let answer = policy::decide::<P>(self.record.clone());
-        Decided {
-            snapshot: self.record,
-            answer,
-        }
+        Decided { snapshot: self.record, answer }
     }
 
     fn fingerprint(&mut self, value: &str) -> u32 {
@@ -225,7 +215,6 @@ pub struct Decided {
 
 impl Decided {
     /// The answer as it crossed the boundary.
-    #[must_use]
     pub fn answer(&self) -> &Result<contract::Decision, Refusal> {
         &self.answer
     }
@@ -237,12 +226,8 @@ impl Decided {
     /// Where they differ, or the policy refused.
     #[track_caller]
     pub fn does(&self, expected: &[&str]) -> &Self {
-        let mut actual: Vec<String> = self
-            .decision()
-            .actions
-            .iter()
-            .map(|action| self.deed(&action.deed))
-            .collect();
+        let mut actual: Vec<String> =
+            self.decision().actions.iter().map(|action| self.deed(&action.deed)).collect();
         actual.sort();
         let mut expected: Vec<&str> = expected.to_vec();
         expected.sort_unstable();
@@ -257,12 +242,8 @@ impl Decided {
     /// Where they differ, or the policy refused.
     #[track_caller]
     pub fn finds(&self, expected: &[&str]) -> &Self {
-        let mut actual: Vec<&str> = self
-            .decision()
-            .findings
-            .iter()
-            .map(|finding| finding.code.as_str())
-            .collect();
+        let mut actual: Vec<&str> =
+            self.decision().findings.iter().map(|finding| finding.code.as_str()).collect();
         actual.sort_unstable();
         let mut expected: Vec<&str> = expected.to_vec();
         expected.sort_unstable();
@@ -332,8 +313,12 @@ impl Decided {
 
     fn deed(&self, deed: &Deed) -> String {
         match deed {
-            Deed::Write(copy) => format!("write {} -> {}", self.name(copy.from), self.name(copy.to)),
-            Deed::Refer(copy) => format!("refer {} -> {}", self.name(copy.from), self.name(copy.to)),
+            Deed::Write(copy) => {
+                format!("write {} -> {}", self.name(copy.from), self.name(copy.to))
+            }
+            Deed::Refer(copy) => {
+                format!("refer {} -> {}", self.name(copy.from), self.name(copy.to))
+            }
             Deed::Remove(id) => format!("remove {}", self.name(*id)),
             Deed::Mint(mint) => format!("mint {}", self.name(mint.to)),
             Deed::Refresh(id) => format!("refresh {}", self.name(*id)),

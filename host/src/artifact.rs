@@ -61,7 +61,10 @@ pub fn shipped() -> Vec<&'static str> {
 #[non_exhaustive]
 pub enum ArtifactError {
     /// No policy of that name is shipped.
-    #[error("unknown policy `{name}`, expected one of {}, or the path of a component", list(shipped()))]
+    #[error(
+        "unknown policy `{name}`, expected one of {}, or the path of a component",
+        list(shipped())
+    )]
     Unknown {
         /// The name.
         name: String,
@@ -93,7 +96,10 @@ pub enum ArtifactError {
         reason: String,
     },
     /// This build cannot compile.
-    #[error("{policy} is not compiled ahead of time, and this build of precedent has no compiler; use the full build, or one of {}", list(shipped()))]
+    #[error(
+        "{policy} is not compiled ahead of time, and this build of precedent has no compiler; use the full build, or one of {}",
+        list(shipped())
+    )]
     NoCompiler {
         /// The policy.
         policy: String,
@@ -234,9 +240,8 @@ fn ahead_of_time(engine: &Engine, bytes: &[u8], policy: &str) -> Result<Vec<u8>,
 pub fn compile_shipped(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>, ArtifactError> {
     let compiled = |policy: &Shipped| {
         let name = format!("the policy `{}`", policy.name);
-        let bytes = policy
-            .component
-            .ok_or_else(|| ArtifactError::NoCompiler { policy: name.clone() })?;
+        let bytes =
+            policy.component.ok_or_else(|| ArtifactError::NoCompiler { policy: name.clone() })?;
         let digest = policy.digest.trim_start_matches("sha256:");
         let file = format!("{}.{digest}.cwasm", policy.name);
         Ok((file, ahead_of_time(engine, bytes, &name)?))
@@ -270,7 +275,8 @@ impl<'c> Kept<'c> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         engine.inner().precompile_compatibility_hash().hash(&mut hasher);
-        let name = format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), hasher.finish());
+        let name =
+            format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), hasher.finish());
         Self { path: cache.folder.join(&name), purpose: format!("compiled {name}"), cache }
     }
 
@@ -288,7 +294,10 @@ impl<'c> Kept<'c> {
     }
 
     /// Keeps it; where that fails, the next run compiles again.
-    #[allow(clippy::disallowed_methods, reason = "the artifact cache is one of the places that write")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the artifact cache is one of the places that write"
+    )]
     fn store(&self, compiled: &[u8]) {
         use std::io::Write;
         let stored = || -> std::io::Result<()> {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use crate::{
     config::Grants,
-    model::{Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot, Standing},
+    model::{
+        Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot, Standing,
+    },
 };
 
 /// A decision that keeps the host's rules. Only [`check`] makes one.
@@ -102,7 +104,10 @@ impl<'c> Checker<'c> {
             let Some(consumer) = self.snapshot.consumers.get(verdict.consumer.index()) else {
                 self.break_rule(
                     "unknown-consumer",
-                    format!("a verdict is for consumer {}, which does not exist", verdict.consumer.0),
+                    format!(
+                        "a verdict is for consumer {}, which does not exist",
+                        verdict.consumer.0
+                    ),
                 );
                 continue;
             };
@@ -274,7 +279,9 @@ impl<'c> Checker<'c> {
         {
             self.break_rule(
                 "reference-replaced",
-                format!("{what} {name}: a reference stands there, and no grant lets it be replaced"),
+                format!(
+                    "{what} {name}: a reference stands there, and no grant lets it be replaced"
+                ),
             );
         }
     }

@@ -3,9 +3,7 @@
 mod decision;
 mod snapshot;
 
-pub use decision::{
-    Action, Decision, Deed, Finding, Refusal, Severity, Standing, Verdict,
-};
+pub use decision::{Action, Decision, Deed, Finding, Refusal, Severity, Standing, Verdict};
 pub use snapshot::{
     Consumer, ConsumerId, CredentialId, Fact, Fault, FileId, FileState, FileStatus, Location,
     LocationId, LocationKind, Phase, Place, Pointer, Presence, Reference, ReferenceKind, Snapshot,

@@ -15,7 +15,10 @@ mod file;
 mod reference;
 mod world;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use secrecy::SecretString;
 
@@ -112,7 +115,7 @@ struct Opened {
 }
 
 impl Files<'_> {
-    fn open(&mut self, path: &PathBuf) -> Opened {
+    fn open(&mut self, path: &Path) -> Opened {
         let contents = self.world.read(path);
         let (status, writable) = match &contents {
             Ok(contents) => {
@@ -122,10 +125,10 @@ impl Files<'_> {
             Err(error) => (FileStatus::Unreadable(error.fault()), false),
         };
         let next = FileId::from_index(self.states.len());
-        let id = *self.paths.entry(path.clone()).or_insert(next);
+        let id = *self.paths.entry(path.to_owned()).or_insert(next);
         if id == next {
             self.states.push(FileState {
-                path: path.clone(),
+                path: path.to_owned(),
                 status,
                 writable,
                 syntax: None,
@@ -172,7 +175,9 @@ impl Pass<'_> {
                     Some(Some(value)) => self.keep(id, spec, &value),
                 };
             }
-            PlaceSpec::Pointer(index, pointer) => self.at_pointer(id, spec, *index, pointer, &mut location),
+            PlaceSpec::Pointer(index, pointer) => {
+                self.at_pointer(id, spec, *index, pointer, &mut location)
+            }
             PlaceSpec::File(path) => self.whole_file(id, spec, path, &mut location),
         }
         location
@@ -285,7 +290,8 @@ impl Pass<'_> {
                     None => (None, None),
                 },
             };
-            let value = value.map(|value| if spec.presence_only { "set".to_owned() } else { value });
+            let value =
+                value.map(|value| if spec.presence_only { "set".to_owned() } else { value });
             facts.insert(spec.name.clone(), Fact { value, place });
         }
         for (name, value) in &self.deployment.attributes {
@@ -304,10 +310,7 @@ fn report_unreadable(snapshot: &mut Snapshot, documents: &Documents) {
             continue;
         };
         let path = snapshot.file(document.id).map(|file| file.path.display().to_string());
-        let at = problem
-            .at
-            .map(|(line, column)| format!(":{line}:{column}"))
-            .unwrap_or_default();
+        let at = problem.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
         let locations: Vec<LocationId> = (0..snapshot.locations.len())
             .map(LocationId::from_index)
             .filter(|id| {
@@ -318,7 +321,11 @@ fn report_unreadable(snapshot: &mut Snapshot, documents: &Documents) {
         snapshot.find(
             Severity::Error,
             problem.code,
-            format!("{}{at}: {}; the file is left as it is", path.unwrap_or_default(), problem.message),
+            format!(
+                "{}{at}: {}; the file is left as it is",
+                path.unwrap_or_default(),
+                problem.message
+            ),
             Some(problem.remedy.to_owned()),
             locations,
         );

@@ -186,7 +186,8 @@ impl Planned {
         };
         match (&self.edit.new, &now.presence) {
             (NewContent::SecretOf(from), Presence::Plain(there)) => {
-                snapshot.location(*from).and_then(|from| from.presence.fingerprint()) != Some(*there)
+                snapshot.location(*from).and_then(|from| from.presence.fingerprint())
+                    != Some(*there)
             }
             (NewContent::ReferenceTo(variable), Presence::Reference(there)) => {
                 there.kind != ReferenceKind::Environment || there.target != *variable

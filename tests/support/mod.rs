@@ -129,8 +129,8 @@ impl Sandbox {
 
     pub(crate) fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
         let run = self.run(&[args, &["--format", "json"]].concat());
-        let document = serde_json::from_str(&run.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {run:?}"));
+        let document =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"));
         (run.code, document)
     }
 
@@ -169,7 +169,9 @@ fn walk(folder: &Path, files: &mut BTreeMap<PathBuf, (Vec<u8>, u32)>) {
             let bytes = if metadata.is_file() {
                 fs::read(&path).unwrap_or_default()
             } else {
-                fs::read_link(&path).map(|l| l.display().to_string().into_bytes()).unwrap_or_default()
+                fs::read_link(&path)
+                    .map(|l| l.display().to_string().into_bytes())
+                    .unwrap_or_default()
             };
             files.insert(path, (bytes, metadata.permissions().mode() & 0o7777));
         }

@@ -60,11 +60,7 @@ pub(super) fn edited(
     Ok(new.encode())
 }
 
-fn value<'v>(
-    change: &Change,
-    snapshot: &Snapshot,
-    vault: &'v Vault,
-) -> Result<Value<'v>, String> {
+fn value<'v>(change: &Change, snapshot: &Snapshot, vault: &'v Vault) -> Result<Value<'v>, String> {
     match &change.edit.new {
         NewContent::SecretOf(from) => vault
             .expose(*from)

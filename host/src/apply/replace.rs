@@ -73,9 +73,7 @@ impl Staged {
         if still.real != self.old.real {
             return Err(ApplyFault::Moved { path: path.to_owned() });
         }
-        self.file
-            .persist(&self.old.real)
-            .map_err(|error| write_fault(path, &error.error))?;
+        self.file.persist(&self.old.real).map_err(|error| write_fault(path, &error.error))?;
         sync_folder(&self.old.real).map_err(|error| write_fault(path, &error))?;
         match fs::read(&self.old.real).map(Zeroizing::new) {
             Ok(read) if *read == *self.new => Ok(Committed(self.old)),

@@ -163,9 +163,9 @@ impl Expectations {
                     consumer.name == *name && snapshot.credential(consumer.credential) == credential
                 };
                 let position = snapshot.consumers.iter().position(|c| is_it(&c));
-                let verdict = position.map(ConsumerId::from_index).and_then(|id| {
-                    decision.verdicts.iter().find(|verdict| verdict.consumer == id)
-                });
+                let verdict = position
+                    .map(ConsumerId::from_index)
+                    .and_then(|id| decision.verdicts.iter().find(|verdict| verdict.consumer == id));
                 let Some(verdict) = verdict else {
                     let actual = "no such consumer, or no verdict for it";
                     found.push(mismatch(&what("verdict"), json!("a verdict"), json!(actual)));

@@ -85,7 +85,8 @@ fn try_apply(
 }
 
 fn read_plan(path: &Path) -> Result<serde_json::Value> {
-    let fault = |reason: String| UsageError(format!("cannot use the plan {}: {reason}", path.display()));
+    let fault =
+        |reason: String| UsageError(format!("cannot use the plan {}: {reason}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
     let plan: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;

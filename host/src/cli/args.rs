@@ -8,7 +8,9 @@ use precedent::model::Phase;
 /// Keeps every copy of a gateway's credentials in agreement.
 #[derive(Debug, Parser)]
 #[command(name = "precedent", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 in sync or done; 1 refusal, violation or failed case; 2 usage, manifest or settings; 3 fault, a retry may help; 4 drift.")]
+#[command(
+    after_help = "Exit codes: 0 in sync or done; 1 refusal, violation or failed case; 2 usage, manifest or settings; 3 fault, a retry may help; 4 drift."
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,

@@ -13,6 +13,7 @@ use super::{
     text,
 };
 
+#[allow(clippy::disallowed_methods, reason = "the user names the file to keep the plan in")]
 pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
     let session = Session::open("plan", &args.common, Phase::Check)?;
     let proposal = session.propose()?;
@@ -21,7 +22,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
     if let Some(path) = &args.out {
         let keep = || -> std::io::Result<()> {
             let mut options = fs::File::options();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            let mut file =
+                options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
             writeln!(file, "{shown:#}")
         };
         keep().with_context(|| format!("cannot keep the plan in {}", path.display()))?;

@@ -10,6 +10,7 @@ use super::{
     exit::Exit,
 };
 
+#[allow(clippy::disallowed_methods, reason = "the user names the folder to write to")]
 pub(crate) fn run(args: &PolicyArgs) -> Result<Exit> {
     let mut out = anstream::stdout().lock();
     match &args.verb {

@@ -125,8 +125,9 @@ fn read_deployment(common: &Common) -> Result<Deployment> {
         let policy = policy.unwrap_or_else(|| PolicyRef::Shipped(DEFAULT_POLICY.to_owned()));
         return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| UsageError(format!("cannot read the manifest {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        UsageError(format!("cannot read the manifest {}: {error}", path.display()))
+    })?;
     let manifest = Manifest::parse(&path, &text).map_err(Error::from)?;
     Ok(Deployment::new(&path, &text, &manifest, policy).map_err(Error::from)?)
 }
@@ -135,7 +136,8 @@ fn read_deployment(common: &Common) -> Result<Deployment> {
 pub(crate) fn policy_from(argument: &str) -> Result<PolicyRef> {
     match PolicyRef::from_argument(argument) {
         PolicyRef::File(_) => {
-            let path = std::path::absolute(Path::new(argument)).context("cannot tell where I am")?;
+            let path =
+                std::path::absolute(Path::new(argument)).context("cannot tell where I am")?;
             Ok(PolicyRef::from_argument(&path.display().to_string()))
         }
         shipped => Ok(shipped),

@@ -69,7 +69,11 @@ pub(crate) fn summary(out: &mut impl Write, proposal: &Proposal) -> Written {
             if changes == 1 { "copy" } else { "copies" },
         ),
         (Ruling::Refused(_), ..) => writeln!(out, "{name}: {}\n", paint(RED, "refused")),
-        _ => writeln!(out, "{name}: {}\n", paint(RED, "the policy's decision breaks the host's rules")),
+        _ => writeln!(
+            out,
+            "{name}: {}\n",
+            paint(RED, "the policy's decision breaks the host's rules")
+        ),
     }
 }
 
@@ -233,9 +237,7 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
 }
 
 fn is_absent(snapshot: &Snapshot, name: &str) -> bool {
-    snapshot
-        .location_named(name)
-        .is_some_and(|(_, location)| location.presence == Presence::Absent)
+    snapshot.location_named(name).is_some_and(|(_, location)| location.presence == Presence::Absent)
 }
 
 fn dotted(pointer: &str) -> String {
@@ -295,11 +297,7 @@ pub(crate) fn ruling(out: &mut impl Write, proposal: &Proposal) -> Written {
 }
 
 /// What to do next.
-pub(crate) fn next_step(
-    out: &mut impl Write,
-    session: &Session,
-    proposal: &Proposal,
-) -> Written {
+pub(crate) fn next_step(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Written {
     let Some(plan) = proposal.plan() else {
         return Ok(());
     };
@@ -310,7 +308,11 @@ pub(crate) fn next_step(
     } else if proposal.drifts() {
         writeln!(out, "\nNothing that Precedent may or can change; the findings say why.")
     } else {
-        writeln!(out, "\n{}", paint(GREEN, "In sync: every program gets the secret that it should."))
+        writeln!(
+            out,
+            "\n{}",
+            paint(GREEN, "In sync: every program gets the secret that it should.")
+        )
     }
 }
 
@@ -343,7 +345,11 @@ pub(crate) fn outcome(
     if now.drifts() {
         writeln!(out, "\n{} The findings say why.", paint(RED, "Still drifting."))
     } else {
-        writeln!(out, "\n{}", paint(GREEN, "In sync: every program gets the secret that it should."))
+        writeln!(
+            out,
+            "\n{}",
+            paint(GREEN, "In sync: every program gets the secret that it should.")
+        )
     }
 }
 

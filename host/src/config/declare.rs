@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{path::PathTemplate, Syntax};
+use super::{Syntax, path::PathTemplate};
 
 /// What both a manifest and a preset may declare.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -259,7 +259,9 @@ impl Deployment {
     fn declare(&mut self, source: &Source<'_>, own: &Declarations) -> Result<(), ManifestError> {
         for table in &own.documents {
             let DocumentTable { name, path, syntax, references } = table.clone();
-            replace(&mut self.documents, DocumentSpec { name, path, syntax, references }, |d| &d.name);
+            replace(&mut self.documents, DocumentSpec { name, path, syntax, references }, |d| {
+                &d.name
+            });
         }
         for table in &own.locations {
             let spec = self.location(source, table)?;
@@ -270,7 +272,8 @@ impl Deployment {
             if table.credentials.is_empty() {
                 return Err(source.error(
                     &table.name,
-                    "a consumer reads at least one credential; add `credentials = [\"...\"]`".into(),
+                    "a consumer reads at least one credential; add `credentials = [\"...\"]`"
+                        .into(),
                 ));
             }
             for credential in &table.credentials {
@@ -380,11 +383,8 @@ impl Deployment {
         own: &Declarations,
     ) -> Result<(), ManifestError> {
         for (index, location) in self.locations.iter().enumerate() {
-            let twin = self
-                .locations
-                .iter()
-                .skip(index + 1)
-                .find(|other| other.place == location.place);
+            let twin =
+                self.locations.iter().skip(index + 1).find(|other| other.place == location.place);
             let written = |name: &str| own.locations.iter().find(|l| l.name.get_ref() == name);
             if let Some(twin) = twin
                 && let Some(table) = written(&twin.name).or_else(|| written(&location.name))
@@ -487,9 +487,7 @@ fn policy_of(source: &Source<'_>, manifest: &Manifest) -> Result<PolicyRef, Mani
 fn limits(manifest: &Manifest) -> Limits {
     let (table, default) = (&manifest.limits, Limits::default());
     Limits {
-        deadline: table
-            .deadline_ms
-            .map_or(default.deadline, std::time::Duration::from_millis),
+        deadline: table.deadline_ms.map_or(default.deadline, std::time::Duration::from_millis),
         memory_bytes: table.memory_bytes.unwrap_or(default.memory_bytes),
         table_elements: table.table_elements.unwrap_or(default.table_elements),
         output_bytes: table.output_bytes.unwrap_or(default.output_bytes),

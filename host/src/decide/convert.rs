@@ -170,10 +170,9 @@ fn deed(deed: wit::Deed) -> model::Deed {
             model::Deed::Refer { from: LocationId(copy.from), to: LocationId(copy.to) }
         }
         wit::Deed::Remove(id) => model::Deed::Remove(LocationId(id)),
-        wit::Deed::Mint(mint) => model::Deed::Mint {
-            credential: CredentialId(mint.credential),
-            to: LocationId(mint.to),
-        },
+        wit::Deed::Mint(mint) => {
+            model::Deed::Mint { credential: CredentialId(mint.credential), to: LocationId(mint.to) }
+        }
         wit::Deed::Refresh(id) => model::Deed::Refresh(LocationId(id)),
         wit::Deed::SetFact(fact) => model::Deed::SetFact { key: fact.key, value: fact.value },
         wit::Deed::Restart(id) => model::Deed::Restart(ConsumerId(id)),

@@ -66,9 +66,9 @@ fn config() -> Config {
     // Code for any machine of this architecture, so that what is compiled ahead of time for a
     // release is the same as what is compiled here.
     #[cfg(feature = "compiler")]
-    for target in [concat!(env!("PRECEDENT_TARGET"))] {
+    {
         // A target that the compiler does not know leaves it at the machine's own.
-        let _ = config.target(target);
+        let _ = config.target(env!("PRECEDENT_TARGET"));
     }
     config
 }

@@ -82,7 +82,13 @@ impl Meter {
         Self { limits, denied: None }
     }
 
-    fn allow(&mut self, limit: Limit, desired: usize, most: usize, unit: &str) -> wasmtime::Result<bool> {
+    fn allow(
+        &mut self,
+        limit: Limit,
+        desired: usize,
+        most: usize,
+        unit: &str,
+    ) -> wasmtime::Result<bool> {
         if desired <= most {
             return Ok(true);
         }

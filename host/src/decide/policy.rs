@@ -110,7 +110,9 @@ impl Policy {
         if !exports.contains(&wanted) {
             let other = exports.iter().find(|name| name.starts_with(INTERFACE));
             return Err(DecideError::World(match other {
-                Some(other) => format!("it speaks `{other}`, this host `{wanted}`; build it with the matching version of precedent-guest"),
+                Some(other) => format!(
+                    "it speaks `{other}`, this host `{wanted}`; build it with the matching version of precedent-guest"
+                ),
                 None => format!("it does not export `{wanted}`"),
             }));
         }
@@ -129,9 +131,8 @@ impl Policy {
                 settings_schema: String::new(),
             },
         };
-        let about = policy.call(|world, store| {
-            world.precedent_policy_policy().call_describe(store)
-        })?;
+        let about =
+            policy.call(|world, store| world.precedent_policy_policy().call_describe(store))?;
         policy.about = About {
             name: about.name,
             version: about.version,
@@ -172,8 +173,8 @@ impl Policy {
     /// What kept the policy from answering. Its no is an [`Answer`], not an error.
     pub fn decide(&self, snapshot: &Snapshot) -> Result<Answer, DecideError> {
         let shown = convert::to_contract(snapshot);
-        let answer = self
-            .call(|world, store| world.precedent_policy_policy().call_decide(store, &shown))?;
+        let answer =
+            self.call(|world, store| world.precedent_policy_policy().call_decide(store, &shown))?;
         match answer {
             Ok(decision) => Ok(Ok(convert::decision(decision))),
             Err(refusal) => Ok(Err(convert::refusal(refusal))),
@@ -196,11 +197,7 @@ impl Policy {
 
     /// Says which bound was hit, or that the policy crashed. What the guest left in the error is
     /// not shown: it could be anything.
-    fn classify(
-        &self,
-        error: &wasmtime::Error,
-        denied: Option<(Limit, String)>,
-    ) -> DecideError {
+    fn classify(&self, error: &wasmtime::Error, denied: Option<(Limit, String)>) -> DecideError {
         if let Some((limit, detail)) = denied {
             return DecideError::Limit { limit, detail };
         }

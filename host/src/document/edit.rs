@@ -55,13 +55,15 @@ fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError
     if let Some(spliced) = insert_in_one_line(text, syntax, edit)? {
         return Ok(spliced);
     }
-    let root = CstRootNode::parse(text.as_str(), &syntax.options())
-        .map_err(|_| EditError::ChangesMore)?;
+    let root =
+        CstRootNode::parse(text.as_str(), &syntax.options()).map_err(|_| EditError::ChangesMore)?;
     let mut object = root.object_value().ok_or(EditError::ChangesMore)?;
     let (last, parents) = split(edit.pointer);
     for (depth, step) in parents.iter().enumerate() {
         object = match object.get(step) {
-            Some(property) => property.object_value().ok_or_else(|| not_an_object(parents, depth))?,
+            Some(property) => {
+                property.object_value().ok_or_else(|| not_an_object(parents, depth))?
+            }
             None if matches!(edit.value, NewValue::Nothing) => return Ok(copy_of(text)),
             None => insert_object(&object, step)?,
         };
@@ -121,7 +123,8 @@ fn insert_in_one_line(
         return Ok(None);
     };
     let spaced = |sign: char| body.contains(&format!("{sign} "));
-    let comma = if spaced(',') || (object.properties.len() == 1 && spaced(':')) { ", " } else { "," };
+    let comma =
+        if spaced(',') || (object.properties.len() == 1 && spaced(':')) { ", " } else { "," };
     let colon = if spaced(':') { ": " } else { ":" };
     let mut added = Zeroizing::new(comma.to_owned());
     for (index, step) in missing.iter().enumerate() {
@@ -138,10 +141,7 @@ fn insert_in_one_line(
     }
     added.extend(std::iter::repeat_n('}', missing.len() - 1));
     let (before, after) = source.split_at(last.range().end);
-    Ok(Some(Text {
-        bom: text.bom,
-        text: Zeroizing::new([before, added.as_str(), after].concat()),
-    }))
+    Ok(Some(Text { bom: text.bom, text: Zeroizing::new([before, added.as_str(), after].concat()) }))
 }
 
 fn insert_object(object: &CstObject, name: &str) -> Result<CstObject, EditError> {
@@ -227,7 +227,9 @@ fn same_but(
     match (value_of(new, step), asked) {
         (None, NewValue::Nothing) => rest.is_empty() || old_inner.is_none(),
         (Some(value), asked) if rest.is_empty() => match asked {
-            NewValue::Text(text) => matches!(value, Value::StringLit(found) if found.value == *text),
+            NewValue::Text(text) => {
+                matches!(value, Value::StringLit(found) if found.value == *text)
+            }
             NewValue::Json(json) => says(value, json),
             NewValue::Nothing => false,
         },

@@ -30,13 +30,25 @@ fn an_edit_changes_nothing_else() {
             "{\r\n  \"gateway\": {\r\n    \"remote\": {\r\n      \"url\": \"ws://x\",\r\n      \"token\": \"new\"\r\n    }\r\n  }\r\n}\r\n",
         ),
         // a byte-order mark
-        ("\u{feff}{\"gateway\":{\"remote\":{\"token\":\"old\"}}}", "\u{feff}{\"gateway\":{\"remote\":{\"token\":\"new\"}}}"),
+        (
+            "\u{feff}{\"gateway\":{\"remote\":{\"token\":\"old\"}}}",
+            "\u{feff}{\"gateway\":{\"remote\":{\"token\":\"new\"}}}",
+        ),
         // one line stays one line
-        ("{\"gateway\":{\"port\":1}}\n", "{\"gateway\":{\"port\":1,\"remote\":{\"token\":\"new\"}}}\n"),
-        ("{ \"gateway\": { \"port\": 1 }, \"a\": 1 }", "{ \"gateway\": { \"port\": 1, \"remote\": {\"token\": \"new\"} }, \"a\": 1 }"),
+        (
+            "{\"gateway\":{\"port\":1}}\n",
+            "{\"gateway\":{\"port\":1,\"remote\":{\"token\":\"new\"}}}\n",
+        ),
+        (
+            "{ \"gateway\": { \"port\": 1 }, \"a\": 1 }",
+            "{ \"gateway\": { \"port\": 1, \"remote\": {\"token\": \"new\"} }, \"a\": 1 }",
+        ),
         ("{\"a\":1.50}", "{\"a\":1.50,\"gateway\":{\"remote\":{\"token\":\"new\"}}}"),
         // tabs
-        ("{\n\t\"a\": 1\n}", "{\n\t\"a\": 1,\n\t\"gateway\": {\n\t\t\"remote\": {\n\t\t\t\"token\": \"new\"\n\t\t}\n\t}\n}"),
+        (
+            "{\n\t\"a\": 1\n}",
+            "{\n\t\"a\": 1,\n\t\"gateway\": {\n\t\t\"remote\": {\n\t\t\t\"token\": \"new\"\n\t\t}\n\t}\n}",
+        ),
     ];
     for (before, after) in cases {
         assert_eq!(set(before, TOKEN, "new").as_deref().ok(), Some(after), "{before:?}");
@@ -46,8 +58,14 @@ fn an_edit_changes_nothing_else() {
 #[test]
 fn a_removal_takes_the_comma_along() {
     let cases = [
-        ("{\"gateway\":{\"remote\":{\"url\":\"x\",\"token\":\"old\"}}}", "{\"gateway\":{\"remote\":{\"url\":\"x\"}}}"),
-        ("{\"gateway\":{\"remote\":{\"token\":\"old\",\"url\":\"x\"}}}", "{\"gateway\":{\"remote\":{\"url\":\"x\"}}}"),
+        (
+            "{\"gateway\":{\"remote\":{\"url\":\"x\",\"token\":\"old\"}}}",
+            "{\"gateway\":{\"remote\":{\"url\":\"x\"}}}",
+        ),
+        (
+            "{\"gateway\":{\"remote\":{\"token\":\"old\",\"url\":\"x\"}}}",
+            "{\"gateway\":{\"remote\":{\"url\":\"x\"}}}",
+        ),
         ("{\"gateway\":{\"remote\":{\"token\":\"old\"}}}", "{\"gateway\":{\"remote\":{}}}"),
         ("{\"gateway\":{}}", "{\"gateway\":{}}"),
         (
@@ -72,18 +90,29 @@ fn a_reference_takes_the_place_of_a_string() {
 
 #[test]
 fn every_token_comes_back_as_it_was() {
-    let awkward = ["a\"b'c$HOME\\n`id`", "\"quoted\"", "tab\tnewline\n", "ünï\u{2028}\u{1f980}", "\\", "'", "\u{0}\u{7f}"];
+    let awkward = [
+        "a\"b'c$HOME\\n`id`",
+        "\"quoted\"",
+        "tab\tnewline\n",
+        "ünï\u{2028}\u{1f980}",
+        "\\",
+        "'",
+        "\u{0}\u{7f}",
+    ];
     for quote in ["\"", "'"] {
         for token in awkward {
             let text = format!("{{gateway: {{remote: {{token: {quote}old{quote}}}}}}}");
             let edited = set(&text, TOKEN, token).unwrap_or_default();
             let decoded = Text::decode(edited.as_bytes()).ok();
-            let found = decoded.as_ref().and_then(|text| Tree::parse(text, Syntax::Json5).ok()).map(
-                |tree| match tree.find(&Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!())) {
-                    Found::Text(text) => text.to_owned(),
-                    _ => String::new(),
-                },
-            );
+            let found = decoded
+                .as_ref()
+                .and_then(|text| Tree::parse(text, Syntax::Json5).ok())
+                .map(|tree| {
+                    match tree.find(&Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!())) {
+                        Found::Text(text) => text.to_owned(),
+                        _ => String::new(),
+                    }
+                });
             assert_eq!(found.as_deref(), Some(token), "{edited:?}");
         }
     }

@@ -57,7 +57,10 @@ pub(crate) enum Found<'d, 't> {
     Scalar(String),
     Object(&'d Object<'t>),
     /// Another type than can be used, at this part of the pointer.
-    Unusable { at: String, is: &'static str },
+    Unusable {
+        at: String,
+        is: &'static str,
+    },
 }
 
 impl<'t> Tree<'t> {
@@ -68,11 +71,13 @@ impl<'t> Tree<'t> {
     /// The first thing that is wrong, and where.
     pub(crate) fn parse(text: &'t Text, syntax: Syntax) -> Result<Self, DocumentError> {
         let text = text.as_str();
-        let parsed = parse_to_ast(text, &CollectOptions::default(), &syntax.options())
-            .map_err(|error| DocumentError {
-                fault: Fault::Syntax,
-                message: lower_first(&error.kind().to_string()),
-                at: Some((error.line_display(), error.column_display())),
+        let parsed =
+            parse_to_ast(text, &CollectOptions::default(), &syntax.options()).map_err(|error| {
+                DocumentError {
+                    fault: Fault::Syntax,
+                    message: lower_first(&error.kind().to_string()),
+                    at: Some((error.line_display(), error.column_display())),
+                }
             })?;
         let root = match parsed.value {
             Some(Value::Object(root)) => root,
@@ -174,7 +179,5 @@ fn duplicate_in(value: &Value<'_>) -> Option<(String, usize)> {
 
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

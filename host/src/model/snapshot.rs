@@ -381,12 +381,6 @@ impl Snapshot {
         remedy: Option<String>,
         locations: Vec<LocationId>,
     ) {
-        self.findings.push(Finding {
-            code: code.to_owned(),
-            severity,
-            message,
-            remedy,
-            locations,
-        });
+        self.findings.push(Finding { code: code.to_owned(), severity, message, remedy, locations });
     }
 }

@@ -111,7 +111,8 @@ impl Documents {
 }
 
 fn parse(bytes: &[u8], syntax: Syntax) -> State {
-    let parsed = Text::decode(bytes).and_then(|text| Tree::parse(&text, syntax).map(|_| ()).map(|()| text));
+    let parsed =
+        Text::decode(bytes).and_then(|text| Tree::parse(&text, syntax).map(|_| ()).map(|()| text));
     match parsed {
         Ok(text) => State::Parsed(text),
         Err(error) => State::Broken(Problem {

@@ -86,12 +86,11 @@ pub(super) fn remedy(fault: Fault) -> &'static str {
 /// # Errors
 ///
 /// Why it could not be read.
+#[allow(clippy::disallowed_methods, reason = "it opens for reading only")]
 pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
     // NONBLOCK so that a FIFO in the file's place does not hang us; it changes nothing for files.
-    let opened = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path);
+    let opened =
+        File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
     let file = opened.map_err(|error| match error.kind() {
         // A link that leads nowhere is there all the same; to call it absent would invite somebody
         // to create a file in its place.
@@ -143,7 +142,8 @@ fn is_replaceable(path: &Path, metadata: &std::fs::Metadata) -> bool {
 
 /// Whether the path is in a mounted ConfigMap or Secret: a step of it, or a link on it, is `..data`.
 fn goes_through_data_link(path: &Path) -> bool {
-    let names_data = |path: &Path| path.components().any(|c| c == Component::Normal("..data".as_ref()));
+    let names_data =
+        |path: &Path| path.components().any(|c| c == Component::Normal("..data".as_ref()));
     let mut walked = PathBuf::new();
     names_data(path)
         || path.components().any(|component| {
@@ -153,6 +153,7 @@ fn goes_through_data_link(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the tests make what is observed")]
 mod tests {
     use std::os::unix::fs::symlink;
 

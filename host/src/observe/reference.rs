@@ -26,7 +26,11 @@ impl Followed {
 type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
 
 /// Reads a string as a reference, where the document's readers know the form.
-pub(super) fn in_text(text: &str, forms: &[ReferenceForm], variable: Variables<'_>) -> Option<Followed> {
+pub(super) fn in_text(
+    text: &str,
+    forms: &[ReferenceForm],
+    variable: Variables<'_>,
+) -> Option<Followed> {
     if !forms.contains(&ReferenceForm::Variable) {
         return None;
     }

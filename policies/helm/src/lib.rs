@@ -7,9 +7,7 @@
 
 mod settings;
 
-use precedent_guest::{
-    Answer, Decision, Location, Policy, Presence, Severity, Snapshot, contract::Finding,
-};
+use precedent_guest::{Answer, Decision, Location, Policy, Presence, Severity, Snapshot};
 use precedent_openclaw::{AuthMode, Credential, Installation, Mode, Version};
 
 pub use settings::{Persist, Settings};
@@ -28,16 +26,14 @@ impl Policy for Helm {
         let installation = Installation::new(snapshot);
         let mut decision = Decision::default();
         let authority = authority(&installation, &mut decision);
-        let copies = [Credential::Token.auth(), Credential::Token.remote()]
-            .map(|name| installation.location(name));
-        let copies = || copies.iter().flatten();
         // A configuration of which a part cannot be read is not touched at all; the host's own
         // finding names file, line and column.
         if let Some(source) = authority
-            && !copies().any(|copy| copy.is_unreadable())
+            && installation.is_readable()
         {
-            for copy in copies() {
-                follow(&installation, settings.persist, source, *copy, &mut decision);
+            let copies = [Credential::Token.auth(), Credential::Token.remote()];
+            for copy in copies.into_iter().filter_map(|name| installation.location(name)) {
+                follow(&installation, settings.persist, source, copy, &mut decision);
             }
         }
         installation.judge(&mut decision, |consumer, resolved| {
@@ -57,10 +53,7 @@ precedent_guest::export!(Helm);
 
 /// The variable, where it is for this policy to say what the others must be. Where it is not, a
 /// finding says why, and nothing is touched.
-fn authority<'s>(
-    installation: &Installation<'s>,
-    decision: &mut Decision,
-) -> Option<Location<'s>> {
+fn authority<'s>(installation: &Installation<'s>, decision: &mut Decision) -> Option<Location<'s>> {
     let source = installation.location(SOURCE)?;
     let label = source.label();
     match source.presence {
@@ -131,45 +124,11 @@ fn follow(
     copy: Location<'_>,
     decision: &mut Decision,
 ) {
-    let label = copy.label();
-    let stale = copy.is_plain() && !copy.same_secret(&source);
-    match &copy.presence {
-        Presence::Reference(reference) => {
-            let target = &reference.target;
-            match reference.resolved {
-                Some(_) if copy.same_secret(&source) => {
-                    left_alone(
-                        decision,
-                        copy,
-                        Severity::Info,
-                        "reference-kept",
-                        format!("{label} refers to {target}, which leads to the same token; a reference is not replaced"),
-                    );
-                }
-                Some(_) => {
-                    left_alone(
-                        decision,
-                        copy,
-                        Severity::Warning,
-                        "reference-differs",
-                        format!("{label} refers to {target}, which leads to another token than {}; a reference is not replaced", source.label()),
-                    )
-                    .remedy(format!("let it refer to {}, or change what {target} holds", source.label()));
-                }
-                None => {
-                    left_alone(
-                        decision,
-                        copy,
-                        Severity::Warning,
-                        "reference-kept",
-                        format!("{label} refers to {target}, which is not resolved here; a reference is not replaced"),
-                    );
-                }
-            }
-            return;
-        }
-        _ => {}
+    if copy.reference().is_some() {
+        return keep_reference(source, copy, decision);
     }
+    let (label, truth) = (copy.label(), source.label());
+    let stale = copy.is_plain() && !copy.same_secret(&source);
     let wanted = Wanted::of(installation, persist, copy, stale, decision);
     let needed = match wanted {
         Wanted::Equal => !copy.same_secret(&source),
@@ -182,36 +141,56 @@ fn follow(
     }
     if !copy.writable {
         if copy.is_plain() {
-            left_alone(
-                decision,
-                copy,
-                if stale { Severity::Error } else { Severity::Warning },
-                "target-read-only",
-                format!("{label} should change, but the configuration cannot be written here"),
-            )
-            .remedy("make the file and its folder writable for this user, or change the copy where it is made");
+            let severity = if stale { Severity::Error } else { Severity::Warning };
+            let message =
+                format!("{label} should change, but the configuration cannot be written here");
+            decision.finding(severity, "target-read-only", message).at([copy]).remedy(
+                "make the file and its folder writable for this user, or change the copy where it is made",
+            );
         }
         return;
     }
     if stale {
+        let message = format!(
+            "{label} holds another token than {truth}: clients that still present the old one are refused from this start on"
+        );
         decision
-            .finding(
-                Severity::Warning,
-                "token-rotated",
-                format!("{label} holds another token than {}: clients that still present the old one are refused from this start on", source.label()),
-            )
+            .finding(Severity::Warning, "token-rotated", message)
             .at([copy])
             .remedy("give the new token to clients outside this pod");
     }
     match wanted {
         Wanted::Equal => {
-            decision.write_unless_equal(source, copy, format!("{label} follows {}", source.label()));
+            decision.write_unless_equal(source, copy, format!("{label} follows {truth}"));
         }
         Wanted::Reference => {
-            decision.refer(source, copy, format!("{label} refers to {}, so no token is kept in the file", source.label()));
+            let reason = format!("{label} refers to {truth}, so no token is kept in the file");
+            decision.refer(source, copy, reason);
         }
-        Wanted::Gone => decision.remove(copy, format!("{} is the only copy that is kept", source.label())),
+        Wanted::Gone => decision.remove(copy, format!("{truth} is the only copy that is kept")),
         Wanted::AsItIs => {}
+    }
+}
+
+/// Says why a reference is left alone, and whether it leads where it should.
+fn keep_reference(source: Location<'_>, copy: Location<'_>, decision: &mut Decision) {
+    let (label, truth) = (copy.label(), source.label());
+    let target = copy.reference().map_or("", |reference| &reference.target);
+    let (severity, code, leads) = match copy.fingerprint() {
+        Some(_) if copy.same_secret(&source) => {
+            (Severity::Info, "reference-kept", "which leads to the same token".to_owned())
+        }
+        Some(_) => (
+            Severity::Warning,
+            "reference-differs",
+            format!("which leads to another token than {truth}"),
+        ),
+        None => (Severity::Warning, "reference-kept", "which is not resolved here".to_owned()),
+    };
+    let message = format!("{label} refers to {target}, {leads}; a reference is not replaced");
+    let finding = decision.finding(severity, code, message).at([copy]);
+    if code == "reference-differs" {
+        finding.remedy(format!("let it refer to {truth}, or change what {target} holds"));
     }
 }
 
@@ -260,16 +239,6 @@ impl Wanted {
             }
         }
     }
-}
-
-fn left_alone<'d>(
-    decision: &'d mut Decision,
-    copy: Location<'_>,
-    severity: Severity,
-    code: &str,
-    message: String,
-) -> &'d mut Finding {
-    decision.finding(severity, code, message).at([copy])
 }
 
 fn today<'s>(

@@ -72,12 +72,7 @@ const STRICT_PROBE: Version = Version(2026, 5, 0);
 /// Clients turned from environment-first to configuration-first.
 const CONFIG_FIRST: Version = Version(2026, 8, 1);
 
-const fn row(
-    since: Version,
-    program: Program,
-    mode: Option<Mode>,
-    order: &'static [Place],
-) -> Row {
+const fn row(since: Version, program: Program, mode: Option<Mode>, order: &'static [Place]) -> Row {
     Row { since, program, mode, credential: None, in_service: false, order }
 }
 

@@ -137,6 +137,16 @@ impl<'s> Installation<'s> {
             && both.iter().all(|name| self.location(name).is_some_and(|l| is_set(&l)))
     }
 
+    /// Whether every part of the configuration that was looked at could be read. OpenClaw reads it
+    /// whole before it looks at any part, and refuses it whole.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self
+            .snapshot
+            .locations()
+            .any(|location| location.name.starts_with("config.") && location.is_unreadable())
+    }
+
     /// A location of the preset; none where the deployment does not have it.
     #[must_use]
     pub fn location(&self, name: &str) -> Option<Location<'s>> {

@@ -53,8 +53,7 @@ impl<'s> Installation<'s> {
         };
         let winner = ranking.resolve(unresolved);
         let standing = match winner.standing {
-            // A program reads its whole configuration before it looks at any place.
-            _ if self.config_is_invalid(credential) => Standing::Invalid,
+            _ if !self.is_readable() => Standing::Invalid,
             _ if program == Program::Gateway && self.is_ambiguous() => Standing::Invalid,
             Standing::Nothing if self.generates(program, credential) => Standing::Generated,
             standing => standing,
@@ -112,12 +111,7 @@ impl<'s> Installation<'s> {
         self.snapshot.consumer_attribute(consumer, "environment") != Some("none")
     }
 
-    fn in_words(
-        &self,
-        consumer: Consumer<'_>,
-        credential: Credential,
-        places: &[Place],
-    ) -> String {
+    fn in_words(&self, consumer: Consumer<'_>, credential: Credential, places: &[Place]) -> String {
         let labels: Vec<&str> = places
             .iter()
             .filter_map(|place| self.location(name_of(credential, *place)))
@@ -132,12 +126,6 @@ impl<'s> Installation<'s> {
             [] => format!("{consumer} looks nowhere{mode}"),
             labels => format!("{consumer}{mode} reads {}", labels.join(", then ")),
         }
-    }
-
-    fn config_is_invalid(&self, credential: Credential) -> bool {
-        [credential.auth(), credential.remote()]
-            .iter()
-            .any(|name| self.location(name).is_some_and(|location| location.is_unreadable()))
     }
 
     /// The server starts with a token that it makes up, where it needs one and finds none.

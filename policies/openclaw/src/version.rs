@@ -25,7 +25,8 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let text = text.trim().trim_start_matches('v');
         let release = text.split(['-', '+']).next().unwrap_or(text);
-        let mut parts = release.split('.').map(|part| part.parse::<u16>().map_err(|_| VersionError));
+        let mut parts =
+            release.split('.').map(|part| part.parse::<u16>().map_err(|_| VersionError));
         let mut next = || parts.next().unwrap_or(Err(VersionError));
         let version = Self(next()?, next()?, next()?);
         match parts.next() {
