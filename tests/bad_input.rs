@@ -19,7 +19,7 @@ fn left_alone(sandbox: &Sandbox, code: i32, says: &[&str]) {
 fn no_config_is_not_made_up() {
     // OpenClaw refuses to start without one, and would start with one that we made up.
     let sandbox = Sandbox::new().env(TOKEN, NEW);
-    left_alone(&sandbox, 0, &["Nothing to change.", "In sync"]);
+    left_alone(&sandbox, 0, &["Nothing to change.", "document-absent", "In sync"]);
 }
 
 #[test]
@@ -27,8 +27,25 @@ fn an_empty_home_reads_well() {
     let sandbox = Sandbox::new();
     let run = sandbox.run(&["explain"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    for words in ["no copy anywhere", "token-not-set", "OPENCLAW_GATEWAY_TOKEN is not set here"] {
+    for words in [
+        "(gateway-password, gateway-token: no copy anywhere)",
+        "document-absent",
+        "it is looked for at $OPENCLAW_CONFIG_PATH, else ",
+        "OPENCLAW_GATEWAY_TOKEN is not set here",
+        "There is no copy of a secret here, so nothing can disagree.",
+    ] {
         assert!(run.stdout.contains(words), "{words:?} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_healthy_installation_reads_well() {
+    let config = r#"{"gateway":{"auth":{"token":"canary-new"},"remote":{"token":"canary-new"}}}"#;
+    let run = Sandbox::with_config(config).run(&["explain"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains("In sync: every program gets"), "{}", run.stdout);
+    for words in ["✗", "Findings", "To repair", "!"] {
+        assert!(!run.stdout.contains(words), "{words:?} in {}", run.stdout);
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    process::Command,
 };
 
-use crate::support::{NEW, OLD, Sandbox, TOKEN};
+use crate::support::{NEW, OLD, Sandbox, TOKEN, tools};
 
 #[test]
 fn only_the_token_changes() {
@@ -29,7 +30,7 @@ fn a_file_with_a_secret_is_its_owners_alone() {
 #[test]
 fn the_owner_is_kept() {
     if !rustix::process::geteuid().is_root() {
-        return crate::support::tools::skip("only root can give files away");
+        return tools::skip("only root can give files away");
     }
     let sandbox = Sandbox::stale_remote();
     std::os::unix::fs::chown(sandbox.config(), Some(1234), Some(4321)).unwrap();
@@ -102,20 +103,52 @@ fn a_config_inside_a_mount_is_never_written() {
     assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
 }
 
+const WITH_TOKEN_FILE: &str = r#"
+deployment = { preset = "openclaw" }
+policy.name = "helm"
+grants.write = ["config.auth-token", "config.remote-token"]
+[[locations]]
+name = "config.remote-token"
+credential = "gateway-token"
+file = "token"
+"#;
+
 #[test]
 fn a_plain_file_can_be_a_target() {
     let sandbox = Sandbox::stale_remote();
     fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
-    let manifest = r#"
-        deployment = { preset = "openclaw" }
-        policy.name = "helm"
-        grants.write = ["config.auth-token", "config.remote-token"]
-        [[locations]]
-        name = "config.remote-token"
-        credential = "gateway-token"
-        file = "token"
-    "#;
-    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
+    fs::write(sandbox.path("home/precedent.toml"), WITH_TOKEN_FILE).unwrap();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     assert_eq!(fs::read_to_string(sandbox.path("home/token")).unwrap(), "canary-new\n");
+}
+
+/// A file that is a mount point cannot be replaced. The one before it is put back.
+#[test]
+fn what_fails_midway_is_put_back() {
+    let Some(unshare) = tools::program("unshare") else { return };
+    let sandbox = Sandbox::stale_remote();
+    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+    fs::write(sandbox.path("home/precedent.toml"), WITH_TOKEN_FILE).unwrap();
+    let before = sandbox.home();
+    let script = "mount --bind \"$HOME/token\" \"$HOME/token\" && exec \"$PROGRAM\" apply";
+    let mut command = Command::new(unshare);
+    command.args(["--mount", "--map-root-user", "sh", "-c", script]).env_clear();
+    for (name, value) in sandbox.command().get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let output = command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PROGRAM", &sandbox.program)
+        .current_dir(sandbox.path("home"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr.contains("token: Device or resource busy"), "{stderr}");
+    assert_eq!(sandbox.home(), before);
+    let journal = fs::read_to_string(sandbox.path("state/journal-openclaw.jsonl")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+    assert_eq!(record["outcome"]["changes"][0]["status"], "rolled-back");
+    assert_eq!(record["outcome"]["changes"][1]["status"], "failed");
+    assert!(record["error"].as_str().unwrap().contains("busy"), "a failure is recorded too");
 }

@@ -13,12 +13,8 @@ impl Policy for EnvironmentWins {
             let copies = || snapshot.locations_of(consumer.credential);
             let today = snapshot.first_present(copies());
             let env = copies().find(|copy| copy.name.starts_with("env.") && copy.is_plain());
-            decision.verdict(
-                consumer.id,
-                today.into(),
-                env.map(|copy| copy.id),
-                "the environment wins",
-            );
+            let wanted = env.map(|copy| copy.id);
+            decision.verdict(consumer.id, today.into(), wanted, "the environment wins");
         }
         for env in snapshot.locations().filter(|copy| copy.name.starts_with("env.")) {
             for copy in snapshot.locations_of(env.credential) {

@@ -1,7 +1,8 @@
 //! The snapshot as a policy reads it.
 
 use crate::contract::{
-    self, ConsumerId, CredentialId, Fingerprint, LocationId, Phase, Presence, Reference,
+    self, ConsumerId, CredentialId, Fingerprint, LocationId, Phase, Presence, Reference, Standing,
+    Verdict,
 };
 
 /// All that a policy knows, with look-ups by name.
@@ -152,6 +153,27 @@ impl Snapshot {
         locations: impl IntoIterator<Item = Location<'s>>,
     ) -> Option<Location<'s>> {
         locations.into_iter().find(|location| location.fingerprint().is_some())
+    }
+
+    /// Whether a consumer would today get another secret than the verdict wants, or none where it
+    /// wants one. The host counts drift alike.
+    ///
+    /// ```
+    /// # use precedent_guest::{Decision, Standing, testing::SnapshotBuilder};
+    /// let snapshot =
+    ///     SnapshotBuilder::default().consumer("cli").plain("a", "x").plain("b", "y").snapshot();
+    /// let mut decision = Decision::default();
+    /// let verdict = decision.verdict(0, Standing::Copy(0), Some(1), "b wins");
+    /// assert!(snapshot.drifts(verdict));
+    /// ```
+    #[must_use]
+    pub fn drifts(&self, verdict: &Verdict) -> bool {
+        let secret = |id| self.location(id).and_then(|location| location.fingerprint());
+        let today = match verdict.today {
+            Standing::Copy(id) => secret(id),
+            _ => None,
+        };
+        verdict.wanted.is_some_and(|wanted| today.is_none() || today != secret(wanted))
     }
 
     /// Name of a credential.

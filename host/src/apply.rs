@@ -137,7 +137,7 @@ pub fn apply(
                 let undone: Vec<_> = committed
                     .into_iter()
                     .rev()
-                    .map(|(target, done)| (target.file, done.undo(&target.path)))
+                    .map(|(target, done)| (target.file, done.undo()))
                     .collect();
                 let status = |change: &Change| {
                     let file = change.edit.place.file();

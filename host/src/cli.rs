@@ -46,6 +46,8 @@ pub(crate) fn main() -> ExitCode {
     };
     match result {
         Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if is_closed_pipe(&error) => Exit::Fault.into(),
         Err(error) => {
             let mut stderr = anstream::stderr().lock();
             let _ = text::error(&mut stderr, &error);
@@ -53,4 +55,9 @@ pub(crate) fn main() -> ExitCode {
             exit::of(&error).into()
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -6,23 +6,25 @@
 //! | `manifest` | `precedent.toml`: reading it, and errors that point at line and column |
 //! | `preset` | the presets that the host ships, as data |
 //! | `deployment` | both put together and checked |
+//! | `merge` | declarations on top of others |
+//! | `spec` | what is declared, with every name looked up |
 //! | `path` | paths with variables |
 
 mod declare;
 mod deployment;
 mod manifest;
+mod merge;
 mod path;
 mod preset;
+mod spec;
 
-pub use declare::ReferenceForm;
-pub use deployment::{
-    ConsumerSpec, Deployment, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec, PlaceSpec,
-    Trim,
-};
+pub use declare::{ReferenceForm, Trim};
+pub use deployment::Deployment;
 #[cfg(feature = "schema")]
 pub use manifest::schema;
 pub use manifest::{Manifest, ManifestError};
 pub use path::PathTemplate;
 pub use preset::PRESETS;
+pub use spec::{ConsumerSpec, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec, PlaceSpec};
 
 pub use crate::document::Syntax;

@@ -25,8 +25,8 @@ use secrecy::SecretString;
 use crate::{
     config::{Deployment, DocumentSpec, FactSource, LocationSpec, PlaceSpec, Trim},
     model::{
-        Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, Phase, Place,
-        Presence, Severity, Snapshot,
+        Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, LocationKind,
+        Phase, Place, Presence, Severity, Snapshot,
     },
     secret::{Key, Vault},
 };
@@ -86,6 +86,7 @@ pub fn observe(
         files: pass.files.states,
         findings: Vec::new(),
     };
+    report_absent(deployment, &mut snapshot, &pass.documents);
     report_unreadable(&mut snapshot, &pass.documents);
     Observed { snapshot, vault: pass.vault }
 }
@@ -301,6 +302,24 @@ impl Pass<'_> {
     }
 }
 
+/// One finding for each document that is not there: nothing is wrong with that, unless it should be.
+fn report_absent(deployment: &Deployment, snapshot: &mut Snapshot, documents: &Documents) {
+    for (spec, document) in deployment.documents.iter().zip(documents.all()) {
+        let looked = spec.path.as_written();
+        let Some(document) = document else {
+            let message = format!("the document `{}` has no path here", spec.name);
+            let remedy = format!("set a variable of {looked}");
+            snapshot.find(Severity::Error, "document-absent", message, Some(remedy), Vec::new());
+            continue;
+        };
+        if let Some(file) = snapshot.file(document.id).filter(|_| document.is_absent()) {
+            let message = format!("{} does not exist, and is not made", file.path.display());
+            let remedy = format!("if it is elsewhere: it is looked for at {looked}");
+            snapshot.find(Severity::Info, "document-absent", message, Some(remedy), Vec::new());
+        }
+    }
+}
+
 /// One finding for each document that could not be used, whatever the number of locations in it,
 /// and one for each other location.
 fn report_unreadable(snapshot: &mut Snapshot, documents: &Documents) {
@@ -334,6 +353,8 @@ fn report_unreadable(snapshot: &mut Snapshot, documents: &Documents) {
         .map(LocationId)
         .zip(&snapshot.locations)
         .filter(|(id, _)| !told.contains(id))
+        // A document without a path has its own finding.
+        .filter(|(_, l)| l.kind != LocationKind::Document || l.place.file().is_some())
         .filter_map(|(id, location)| match location.presence {
             Presence::Unreadable(fault) => Some((id, fault)),
             _ => None,

@@ -29,7 +29,10 @@ pub(super) struct Staged {
 }
 
 /// A file that took its place.
-pub(super) struct Committed(Original);
+pub(super) struct Committed {
+    old: Original,
+    new: Zeroizing<Vec<u8>>,
+}
 
 impl Original {
     /// Opens the target, if it still is what was planned on.
@@ -74,25 +77,42 @@ impl Staged {
             return Err(ApplyFault::Moved { path: path.to_owned() });
         }
         self.file.persist(&self.old.real).map_err(|error| write_fault(path, &error.error))?;
-        sync_folder(&self.old.real).map_err(|error| write_fault(path, &error))?;
-        match fs::read(&self.old.real).map(Zeroizing::new) {
-            Ok(read) if *read == *self.new => Ok(Committed(self.old)),
-            _ => Err(ApplyFault::ReadBack { path: path.to_owned() }),
+        let done = Committed { old: self.old, new: self.new };
+        match done.settle(path) {
+            Ok(()) => Ok(done),
+            Err(fault) => {
+                done.undo();
+                Err(fault)
+            }
         }
     }
 }
 
 impl Committed {
-    /// Puts the original bytes back. Returns whether that succeeded.
-    pub(super) fn undo(self, _path: &Path) -> bool {
-        let Self(old) = self;
+    /// Makes the change survive a power cut, and reads it back.
+    fn settle(&self, path: &Path) -> Result<(), ApplyFault> {
+        sync_folder(&self.old.real).map_err(|error| write_fault(path, &error))?;
+        if self.is_in_place() {
+            Ok(())
+        } else {
+            Err(ApplyFault::ReadBack { path: path.to_owned() })
+        }
+    }
+
+    fn is_in_place(&self) -> bool {
+        fs::read(&self.old.real).map(Zeroizing::new).is_ok_and(|read| *read == *self.new)
+    }
+
+    /// Puts the original back, unless somebody else has written since. Returns whether it is back.
+    pub(super) fn undo(self) -> bool {
+        let old = &self.old;
         let put_back = || -> io::Result<()> {
             temporary(&old.real, &old.metadata, &old.bytes, false)?
                 .persist(&old.real)
                 .map_err(|error| error.error)?;
             sync_folder(&old.real)
         };
-        put_back().is_ok()
+        self.is_in_place() && put_back().is_ok()
     }
 }
 

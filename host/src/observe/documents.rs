@@ -91,6 +91,11 @@ impl Documents {
         }
     }
 
+    /// Each document by its position; none for one whose path needs a variable that is not set.
+    pub(super) fn all(&self) -> impl Iterator<Item = Option<&Document>> {
+        self.0.iter().map(Option::as_ref)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Document> {
         self.0.iter().flatten()
     }

@@ -36,7 +36,11 @@ pub struct Machine;
 impl World for Machine {
     #[allow(clippy::disallowed_methods, reason = "observing is what this module is for")]
     fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>> {
-        std::env::var_os(name).map(|value| value.into_string().ok().map(Zeroizing::new))
+        let value = std::env::var_os(name).or_else(|| {
+            // What programs take for the home directory where nobody says.
+            (name == "HOME").then(std::env::home_dir)?.map(PathBuf::into_os_string)
+        });
+        value.map(|value| value.into_string().ok().map(Zeroizing::new))
     }
 
     fn read(&self, path: &Path) -> Result<FileContents, ReadError> {

@@ -1,0 +1,143 @@
+//! Who uses which copy, why, and which copies there are.
+
+use std::{collections::BTreeSet, io::Write};
+
+use precedent::{
+    Proposal,
+    model::{CredentialId, LocationId, Presence, Snapshot, Standing, Verdict},
+    plan::drifts,
+};
+
+use super::words::{
+    BOLD, DIM, GREEN, RED, Written, YELLOW, copy, harmless, holds, indented, label, paint, section,
+    table,
+};
+
+/// Each consumer: what it uses today, and what it should.
+pub(crate) fn standings(out: &mut impl Write, proposal: &Proposal) -> Written {
+    let snapshot = &proposal.snapshot;
+    let Some(decision) = proposal.decision() else {
+        return Ok(());
+    };
+    let (shown, hidden): (Vec<_>, Vec<_>) =
+        decision.verdicts.iter().partition(|verdict| matters(snapshot, verdict));
+    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", "SHOULD USE", ""]);
+    for verdict in &shown {
+        let Some(consumer) = snapshot.consumers.get(verdict.consumer.index()) else {
+            continue;
+        };
+        let drift = drifts(snapshot, verdict);
+        let same = matches!(verdict.today, Standing::Copy(id) if Some(id) == verdict.wanted);
+        let wanted = match verdict.wanted {
+            None => paint(DIM, "no say"),
+            Some(_) if same => paint(DIM, "the same"),
+            Some(id) => copy(snapshot, id),
+        };
+        table.add_row([
+            paint(BOLD, &harmless(&consumer.name)),
+            harmless(snapshot.credential(consumer.credential)),
+            today(snapshot, verdict.today),
+            wanted,
+            if drift { paint(RED, "✗ differs") } else { paint(GREEN, "✓") },
+        ]);
+    }
+    if !shown.is_empty() {
+        writeln!(out, "{}", table.trim_fmt())?;
+    }
+    let names: BTreeSet<&str> = hidden
+        .iter()
+        .filter_map(|verdict| snapshot.consumers.get(verdict.consumer.index()))
+        .map(|consumer| snapshot.credential(consumer.credential))
+        .collect();
+    if !names.is_empty() {
+        let names: Vec<&str> = names.into_iter().collect();
+        writeln!(out, "{}", paint(DIM, &format!("({}: no copy anywhere)", names.join(", "))))?;
+    }
+    Ok(())
+}
+
+/// Whether any program gets, or should get, a secret.
+pub(crate) fn any_secret(proposal: &Proposal) -> bool {
+    proposal.decision().is_some_and(|decision| {
+        decision.verdicts.iter().any(|verdict| matters(&proposal.snapshot, verdict))
+    })
+}
+
+/// Whether a verdict says anything: a credential without any copy does not.
+fn matters(snapshot: &Snapshot, verdict: &Verdict) -> bool {
+    let credential = snapshot.consumers.get(verdict.consumer.index()).map(|c| c.credential);
+    !matches!(verdict.today, Standing::Nothing)
+        || verdict.wanted.is_some()
+        || snapshot.locations.iter().any(|location| {
+            Some(location.credential) == credential && !is_unset(&location.presence)
+        })
+}
+
+fn is_unset(presence: &Presence) -> bool {
+    matches!(presence, Presence::Absent | Presence::Empty)
+}
+
+/// Why, for each consumer; and what would win if the copy in use vanished, where that is another
+/// secret.
+pub(crate) fn reasons(out: &mut impl Write, proposal: &Proposal) -> Written {
+    let snapshot = &proposal.snapshot;
+    let Some(decision) = proposal.decision() else {
+        return Ok(());
+    };
+    if any_secret(proposal) {
+        section(out, "Why")?;
+    }
+    for verdict in decision.verdicts.iter().filter(|verdict| matters(snapshot, verdict)) {
+        writeln!(out, "  {}", harmless(&verdict.reason))?;
+        let (Standing::Copy(id), Some(next)) = (verdict.today, verdict.next) else {
+            continue;
+        };
+        let secret = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
+        if secret(id) != secret(next) {
+            writeln!(
+                out,
+                "    {} without {} it would use {}, {}",
+                paint(YELLOW, "!"),
+                label(snapshot, id),
+                copy(snapshot, next),
+                paint(YELLOW, "another secret"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Each location that can hold a copy, and what is there.
+pub(crate) fn copies(out: &mut impl Write, proposal: &Proposal) -> Written {
+    let snapshot = &proposal.snapshot;
+    let with_copy = |credential: CredentialId| {
+        snapshot.locations.iter().any(|l| l.credential == credential && !is_unset(&l.presence))
+    };
+    let mut table = table(&["COPY", "PLACE", "HOLDS"]);
+    let mut any = false;
+    for location in snapshot.locations.iter().filter(|l| with_copy(l.credential)) {
+        any = true;
+        let place = match snapshot.path_of(location) {
+            Some(path) => format!("{} in {}", harmless(&location.label), path.display()),
+            None => format!("${}", harmless(&location.label)),
+        };
+        table.add_row([harmless(&location.name), place, holds(location)]);
+    }
+    if any {
+        section(out, "Copies")?;
+        writeln!(out, "{}", indented(&table.trim_fmt()))?;
+    }
+    Ok(())
+}
+
+fn today(snapshot: &Snapshot, standing: Standing) -> String {
+    match standing {
+        Standing::Copy(id) => copy(snapshot, id),
+        Standing::Unresolved(id) => {
+            format!("{}, {}", label(snapshot, id), paint(RED, "which leads nowhere"))
+        }
+        Standing::Generated => paint(YELLOW, "a token it makes up"),
+        Standing::Invalid => paint(RED, "nothing: its configuration is unusable"),
+        _ => paint(DIM, "nothing"),
+    }
+}

@@ -1,0 +1,266 @@
+//! Puts declarations on top of others: a name that is declared again takes the place of the first.
+
+use std::{collections::BTreeSet, path::Path};
+
+use toml::Spanned;
+
+use super::{
+    ConsumerSpec, Deployment, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec,
+    ManifestError, PlaceSpec, Trim,
+    declare::{Declarations, DocumentTable, FactTable, GrantTable, LocationTable},
+    spec::CredentialSpec,
+};
+use crate::model::{CredentialId, Pointer};
+
+/// A text and where it came from, for errors that point.
+pub(super) struct Source<'s> {
+    pub(super) path: &'s Path,
+    pub(super) text: &'s str,
+}
+
+impl Source<'_> {
+    pub(super) fn error(&self, at: &Spanned<impl Sized>, message: String) -> ManifestError {
+        let span = at.span();
+        // What has no place of its own, such as the manifest of a deployment without a file, has
+        // an empty span.
+        let span = (!span.is_empty()).then_some(span);
+        ManifestError::at(self.path, self.text, span, message)
+    }
+}
+
+impl Deployment {
+    fn credential_id(&mut self, name: &str) -> CredentialId {
+        let known = self.credentials.iter().position(|credential| credential.name == name);
+        CredentialId::from_index(known.unwrap_or_else(|| {
+            self.credentials.push(CredentialSpec {
+                name: name.to_owned(),
+                placeholders: Vec::new(),
+                trim: Trim::default(),
+            });
+            self.credentials.len() - 1
+        }))
+    }
+
+    pub(super) fn declare(
+        &mut self,
+        source: &Source<'_>,
+        own: &Declarations,
+    ) -> Result<(), ManifestError> {
+        for table in &own.documents {
+            let DocumentTable { name, path, syntax, references } = table.clone();
+            replace(&mut self.documents, DocumentSpec { name, path, syntax, references }, |d| {
+                &d.name
+            });
+        }
+        for table in &own.locations {
+            let spec = self.location(source, table)?;
+            replace(&mut self.locations, spec, |location| &location.name);
+        }
+        for table in &own.consumers {
+            self.consumers.retain(|consumer| consumer.name != *table.name.get_ref());
+            if table.credentials.is_empty() {
+                return Err(source.error(
+                    &table.name,
+                    "a consumer reads at least one credential; add `credentials = [\"...\"]`"
+                        .into(),
+                ));
+            }
+            for credential in &table.credentials {
+                let credential = self.credential_id(credential);
+                self.consumers.push(ConsumerSpec {
+                    name: table.name.get_ref().clone(),
+                    credential,
+                    attributes: table.attributes.clone(),
+                });
+            }
+        }
+        for table in &own.facts {
+            let spec = self.fact(source, table)?;
+            replace(&mut self.facts, spec, |fact| &fact.name);
+        }
+        for (name, table) in &own.credentials {
+            let id = self.credential_id(name);
+            if let Some(credential) = self.credentials.get_mut(id.index()) {
+                credential.placeholders.extend(table.placeholders.iter().cloned());
+                credential.trim = table.trim.unwrap_or(credential.trim);
+            }
+        }
+        Ok(())
+    }
+
+    fn location(
+        &mut self,
+        source: &Source<'_>,
+        table: &LocationTable,
+    ) -> Result<LocationSpec, ManifestError> {
+        let place = match (&table.env, &table.file, &table.document, &table.pointer) {
+            (Some(variable), None, None, None) => PlaceSpec::Variable(variable.clone()),
+            (None, Some(path), None, None) => PlaceSpec::File(path.clone()),
+            (None, None, Some(document), Some(pointer)) => {
+                let (document, pointer) = self.pointer(source, document, pointer)?;
+                PlaceSpec::Pointer(document, pointer)
+            }
+            _ => {
+                return Err(source.error(
+                    &table.name,
+                    format!(
+                        "location `{}` needs exactly one place: `env`, or `file`, or `document` with `pointer`",
+                        table.name.get_ref()
+                    ),
+                ));
+            }
+        };
+        let label = table.label.clone().unwrap_or_else(|| match &place {
+            PlaceSpec::Variable(name) => name.clone(),
+            PlaceSpec::Pointer(_, pointer) => pointer.dotted(),
+            PlaceSpec::File(path) => path.as_written(),
+        });
+        Ok(LocationSpec {
+            name: table.name.get_ref().clone(),
+            credential: self.credential_id(&table.credential),
+            place,
+            label,
+            attributes: table.attributes.clone(),
+        })
+    }
+
+    fn fact(&self, source: &Source<'_>, table: &FactTable) -> Result<FactSpec, ManifestError> {
+        let from = match (&table.env, &table.document, &table.pointer) {
+            (Some(variable), None, None) => FactSource::Variable(variable.clone()),
+            (None, Some(document), Some(pointer)) => {
+                let (document, pointer) = self.pointer(source, document, pointer)?;
+                FactSource::Pointer(document, pointer)
+            }
+            _ => {
+                return Err(source.error(
+                    &table.name,
+                    format!(
+                        "fact `{}` needs exactly one source: `env`, or `document` with `pointer`",
+                        table.name.get_ref()
+                    ),
+                ));
+            }
+        };
+        Ok(FactSpec {
+            name: table.name.get_ref().clone(),
+            source: from,
+            presence_only: table.presence_only,
+        })
+    }
+
+    fn pointer(
+        &self,
+        source: &Source<'_>,
+        document: &Spanned<String>,
+        pointer: &Spanned<String>,
+    ) -> Result<(usize, Pointer), ManifestError> {
+        let index = self.documents.iter().position(|known| known.name == *document.get_ref());
+        let index = index.ok_or_else(|| {
+            let known = self.documents.iter().map(|document| document.name.as_str());
+            source.error(document, unknown("document", document.get_ref(), known))
+        })?;
+        let parsed = Pointer::parse(pointer.get_ref())
+            .map_err(|message| source.error(pointer, message.to_owned()))?;
+        Ok((index, parsed))
+    }
+
+    /// Two names for one place could be given two secrets, and a fact at a credential's place
+    /// would show the secret.
+    pub(super) fn refuse_shared_places(
+        &self,
+        source: &Source<'_>,
+        own: &Declarations,
+    ) -> Result<(), ManifestError> {
+        for (index, location) in self.locations.iter().enumerate() {
+            let twin =
+                self.locations.iter().skip(index + 1).find(|other| other.place == location.place);
+            let written = |name: &str| own.locations.iter().find(|l| l.name.get_ref() == name);
+            if let Some(twin) = twin
+                && let Some(table) = written(&twin.name).or_else(|| written(&location.name))
+            {
+                return Err(source.error(
+                    &table.name,
+                    format!("locations `{}` and `{}` are the same place", location.name, twin.name),
+                ));
+            }
+        }
+        let shows_secret = |fact: &&FactTable| {
+            let named = self.facts.iter().find(|known| known.name == *fact.name.get_ref());
+            named.is_some_and(|fact| {
+                !fact.presence_only
+                    && self.locations.iter().any(|location| match (&location.place, &fact.source) {
+                        (PlaceSpec::Variable(a), FactSource::Variable(b)) => a == b,
+                        (PlaceSpec::Pointer(a, at), FactSource::Pointer(b, fact_at)) => {
+                            a == b && at == fact_at
+                        }
+                        _ => false,
+                    })
+            })
+        };
+        match own.facts.iter().find(shows_secret) {
+            Some(fact) => Err(source.error(
+                &fact.name,
+                format!(
+                    "fact `{}` would show a secret to the policy; set `presence-only = true`, or take another place",
+                    fact.name.get_ref()
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn grants(
+        &self,
+        source: &Source<'_>,
+        table: &GrantTable,
+    ) -> Result<Grants, ManifestError> {
+        let locations = |names: &[Spanned<String>]| {
+            let known = || self.locations.iter().map(|location| location.name.as_str());
+            known_names(source, "location", names, known)
+        };
+        Ok(Grants {
+            write: locations(&table.write)?,
+            refer: locations(&table.refer)?,
+            remove: locations(&table.remove)?,
+            mint: locations(&table.mint)?,
+            replace_references: locations(&table.replace_references)?,
+            set_facts: known_names(source, "fact", &table.set_facts, || {
+                self.facts.iter().map(|fact| fact.name.as_str())
+            })?,
+        })
+    }
+}
+
+fn replace<T>(list: &mut Vec<T>, new: T, name: impl Fn(&T) -> &String) {
+    match list.iter_mut().find(|known| name(known) == name(&new)) {
+        Some(known) => *known = new,
+        None => list.push(new),
+    }
+}
+
+fn known_names<'k, K: Iterator<Item = &'k str>>(
+    source: &Source<'_>,
+    what: &str,
+    names: &[Spanned<String>],
+    known: impl Fn() -> K,
+) -> Result<BTreeSet<String>, ManifestError> {
+    names
+        .iter()
+        .map(|name| {
+            if known().any(|known| known == name.get_ref()) {
+                Ok(name.get_ref().clone())
+            } else {
+                Err(source.error(name, unknown(what, name.get_ref(), known())))
+            }
+        })
+        .collect()
+}
+
+pub(super) fn unknown<'k>(what: &str, name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let known: Vec<String> = known.map(|known| format!("`{known}`")).collect();
+    if known.is_empty() {
+        format!("unknown {what} `{name}`; none is declared")
+    } else {
+        format!("unknown {what} `{name}`, expected one of {}", known.join(", "))
+    }
+}

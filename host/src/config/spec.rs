@@ -1,0 +1,113 @@
+//! What a deployment declares, checked and with every name looked up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{PathTemplate, ReferenceForm, Syntax, Trim};
+use crate::model::{CredentialId, LocationKind, Pointer};
+
+#[derive(Debug, Clone)]
+pub(crate) struct CredentialSpec {
+    pub(crate) name: String,
+    pub(crate) placeholders: Vec<String>,
+    pub(crate) trim: Trim,
+}
+
+/// A JSON or JSON5 file.
+#[derive(Debug, Clone)]
+pub struct DocumentSpec {
+    /// What locations name it by.
+    pub name: String,
+    /// Where it is.
+    pub path: PathTemplate,
+    /// What it is written in.
+    pub syntax: Syntax,
+    /// The forms of reference that its readers know.
+    pub references: Vec<ReferenceForm>,
+}
+
+/// Where a location is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlaceSpec {
+    /// A variable.
+    Variable(String),
+    /// A pointer into a document, by its position in [`Deployment::documents`].
+    Pointer(usize, Pointer),
+    /// A whole file.
+    File(PathTemplate),
+}
+
+/// A place that can hold a copy.
+#[derive(Debug, Clone)]
+pub struct LocationSpec {
+    /// Stable name.
+    pub name: String,
+    /// The credential that it can hold.
+    pub credential: CredentialId,
+    /// Where it is.
+    pub place: PlaceSpec,
+    /// The place in the operator's words.
+    pub label: String,
+    /// More about it, for the policy.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl LocationSpec {
+    pub(crate) fn kind(&self) -> LocationKind {
+        match self.place {
+            PlaceSpec::Variable(_) => LocationKind::Environment,
+            PlaceSpec::Pointer(..) => LocationKind::Document,
+            PlaceSpec::File(_) => LocationKind::File,
+        }
+    }
+}
+
+/// A program and a credential that it reads.
+#[derive(Debug, Clone)]
+pub struct ConsumerSpec {
+    /// Name of the program.
+    pub name: String,
+    /// The credential.
+    pub credential: CredentialId,
+    /// More about it, for the policy.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Where a fact comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FactSource {
+    /// A variable.
+    Variable(String),
+    /// A pointer into a document, by its position in [`Deployment::documents`].
+    Pointer(usize, Pointer),
+}
+
+/// What the policy may know.
+#[derive(Debug, Clone)]
+pub struct FactSpec {
+    /// What the policy knows it by.
+    pub name: String,
+    /// Where it comes from.
+    pub source: FactSource,
+    /// Whether the policy learns only that there is a value.
+    pub presence_only: bool,
+}
+
+/// What a policy may have done, by the names of locations and facts. Nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grants {
+    /// Locations into which a secret may be written.
+    pub write: BTreeSet<String>,
+    /// Locations into which a reference may be written.
+    pub refer: BTreeSet<String>,
+    /// Locations from which a copy may be removed.
+    pub remove: BTreeSet<String>,
+    /// Locations into which a new secret may be written.
+    pub mint: BTreeSet<String>,
+    /// Locations at which a reference may be replaced or removed.
+    pub replace_references: BTreeSet<String>,
+    /// Facts that may be changed.
+    pub set_facts: BTreeSet<String>,
+}
