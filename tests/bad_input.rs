@@ -40,7 +40,8 @@ fn an_empty_home_reads_well() {
 
 #[test]
 fn a_healthy_installation_reads_well() {
-    let config = r#"{"gateway":{"auth":{"token":"canary-new"},"remote":{"token":"canary-new"}}}"#;
+    let config = r#"{"meta":{"lastTouchedVersion":"2026.9.6"},
+        "gateway":{"auth":{"token":"canary-new"},"remote":{"token":"canary-new"}}}"#;
     let run = Sandbox::with_config(config).run(&["explain"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.contains("In sync: every program gets"), "{}", run.stdout);
@@ -84,14 +85,56 @@ fn a_value_of_another_type_is_left_as_it_is() {
 }
 
 #[test]
+fn what_fails_is_never_in_sync() {
+    let reference = r#"{"gateway":{"auth":{"token":"${OPENCLAW_GATEWAY_TOKEN}"}}}"#;
+    let both = r#"{"gateway":{"auth":{"token":"canary-a","password":"canary-p"}}}"#;
+    for config in ["{\"gateway\": oops", reference, both] {
+        let sandbox = Sandbox::with_config(config).without(TOKEN);
+        for verb in ["apply", "check"] {
+            let run = sandbox.run(&[verb, "--phase", "start"]);
+            assert_eq!(run.code, Some(4), "{verb} {config}: {run:?}");
+            assert!(!run.stdout.to_lowercase().contains("in sync"), "{}", run.stdout);
+            assert!(run.stdout.contains("✗ fails"), "{}", run.stdout);
+        }
+        assert_eq!(sandbox.config_text(), config);
+    }
+}
+
+#[test]
+fn a_text_with_variables_in_it_is_a_reference() {
+    // OpenClaw puts such a text together; it is nothing to be replaced.
+    let config = r#"{"gateway":{"remote":{"token":"pre-${ABC}"}}}"#;
+    let sandbox = Sandbox::with_config(config);
+    let run = sandbox.run(&["apply", "--set", "persist=remote-only"]);
+    assert!(run.stdout.contains("a text with variables in it"), "{run:?}");
+    assert_eq!(sandbox.config_text(), config);
+    // And a secret that would become one is not written.
+    let sandbox = Sandbox::stale_remote().env(TOKEN, "canary-${HOME}");
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(3), before), "{run:?}");
+    assert!(run.stderr.contains("the secret holds `${`"), "{}", run.stderr);
+}
+
+#[test]
+fn what_goes_on_in_another_file_is_left_alone() {
+    for config in [r#"{"$include":"./x.json5"}"#, r#"{"gateway":{"$include":"./x.json5"}}"#] {
+        let sandbox = Sandbox::with_config(config);
+        left_alone(&sandbox, 4, &["continued in another file, which is not followed"]);
+    }
+    let elsewhere = r#"{"agents":{"$include":"./x.json5"},"gateway":{}}"#;
+    assert_eq!(Sandbox::with_config(elsewhere).run(&["apply"]).code, Some(0));
+}
+
+#[test]
 fn a_read_only_file_is_taken_at_its_word() {
     let sandbox = Sandbox::stale_remote();
     fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(0o444)).unwrap();
-    left_alone(&sandbox, 0, &["target-read-only"]);
+    left_alone(&sandbox, 4, &["target-read-only"]);
     let sandbox = Sandbox::with_config(&format!(r#"{{"gateway":{{"auth":{{"token":"{OLD}"}}}}}}"#));
     fs::set_permissions(sandbox.config(), fs::Permissions::from_mode(0o400)).unwrap();
     // The server itself would switch to the stale copy.
-    left_alone(&sandbox, 4, &["target-read-only", "Still drifting"]);
+    left_alone(&sandbox, 4, &["target-read-only", "Not in order"]);
 }
 
 #[test]

@@ -122,6 +122,25 @@ fn a_plain_file_can_be_a_target() {
     assert_eq!(fs::read_to_string(sandbox.path("home/token")).unwrap(), "canary-new\n");
 }
 
+#[test]
+fn what_a_killed_run_left_is_removed() {
+    let sandbox = Sandbox::stale_remote();
+    let left = sandbox.path("home/.openclaw/.precedent-aBcDeF");
+    fs::write(&left, "canary-new").unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_file_with_two_names_is_left_alone() {
+    let sandbox = Sandbox::stale_remote();
+    fs::hard_link(sandbox.config(), sandbox.path("home/other.json")).unwrap();
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(4), before), "{run:?}");
+    assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
+}
+
 /// A file that is a mount point cannot be replaced. The one before it is put back.
 #[test]
 fn what_fails_midway_is_put_back() {

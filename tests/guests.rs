@@ -55,6 +55,7 @@ fn each_host_rule_has_a_name() {
         ("unknown-location", "unknown-location"),
         ("unknown-consumer", "unknown-consumer"),
         ("verdict-twice", "verdict-twice"),
+        ("verdict-missing", "verdict-missing"),
         ("not-granted", "not-granted"),
         ("other-credential", "other-credential"),
         ("write-environment", "target-read-only"),
@@ -111,11 +112,42 @@ fn a_policy_that_swaps_for_ever_is_refused_with_the_trace() {
 }
 
 #[test]
+fn a_fact_is_no_way_around_the_rules() {
+    let sandbox = generous();
+    let manifest = fs::read_to_string(sandbox.path("home/precedent.toml")).unwrap();
+    // Another type than a plain value, and the place of a credential, are nothing to set.
+    fs::write(sandbox.config(), r#"{"gateway":{"mode":{"a":1}}}"#).unwrap();
+    let run = run_way(&sandbox, "set-fact");
+    assert!(run.stdout.contains("target-read-only: set gateway.mode"), "{}", run.stdout);
+    let shared = "[[facts]]\nname = \"gateway.mode\"\ndocument = \"config\"\npointer = \"/gateway/remote/token\"\npresence-only = true\n";
+    fs::write(sandbox.path("home/precedent.toml"), format!("{manifest}\n{shared}")).unwrap();
+    let reference = r#"{"gateway":{"remote":{"token":{"source":"exec","id":"x"}}}}"#;
+    fs::write(sandbox.config(), reference).unwrap();
+    let run = run_way(&sandbox, "set-fact");
+    assert!(run.stdout.contains("target-read-only: set gateway.mode"), "{}", run.stdout);
+    assert_eq!(sandbox.config_text(), reference);
+}
+
+#[test]
+fn a_deadline_of_any_length_is_a_deadline() {
+    let sandbox = generous();
+    let path = sandbox.path("home/precedent.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    for deadline in ["0", "9223372036854775807"] {
+        fs::write(&path, text.replace("deadline-ms = 200", &format!("deadline-ms = {deadline}")))
+            .unwrap();
+        let code = sandbox.run(&["explain"]).code;
+        assert!(matches!(code, Some(0 | 3)), "{deadline}: {code:?}");
+    }
+}
+
+#[test]
 fn a_granted_fact_is_set() {
     let sandbox = generous();
     fs::write(sandbox.config(), r#"{"gateway":{"mode":"local"}}"#).unwrap();
     assert_eq!(run_way(&sandbox, "set-fact").code, Some(0));
     assert_eq!(sandbox.config_text(), r#"{"gateway":{"mode":"remote"}}"#);
+    assert_eq!(run_way(&sandbox, "set-fact").code, Some(0), "and is set no more");
 }
 
 #[test]

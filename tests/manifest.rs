@@ -14,6 +14,21 @@ fn errors_point_and_say_what_is_allowed() {
         ("[limits]\ndeadline-ms = \"soon\"\n", "precedent.toml:4:15: ", "invalid type: string"),
         ("[[locations]\n", "precedent.toml:3:", ""),
         (
+            "[[consumers]]\nname = \"cli\"\ncredentials = [\"gateway-tokn\"]\n",
+            "precedent.toml:5:16: ",
+            "unknown credential `gateway-tokn`, expected one of `gateway-token`",
+        ),
+        (
+            "[credentials.gateway-tokn]\ntrim = \"newline\"\n",
+            "precedent.toml:3:14: ",
+            "unknown credential `gateway-tokn`",
+        ),
+        (
+            "[[facts]]\nname = \"f\"\nenv = \"A\"\n[[facts]]\nname = \"f\"\nenv = \"B\"\n",
+            "precedent.toml:7:8: ",
+            "fact `f` stands twice",
+        ),
+        (
             "[grants]\nwrite = [\"config.auth-token\", \"config.auth-tokn\"]\n",
             "precedent.toml:4:31: ",
             "unknown location `config.auth-tokn`, expected one of `env.gateway-token`, ",
@@ -76,7 +91,10 @@ fn presets_and_policies_that_do_not_exist() {
         ),
         ("deployment.preset = \"./mine.toml\"\npolicy.name = \"helm\"", "mine.toml"),
         ("deployment.preset = \"openclaw\"", "no policy is named"),
-        ("deployment.preset = \"openclaw\"\npolicy.name = \"hlem\"", "expected one of `helm`"),
+        (
+            "deployment.preset = \"openclaw\"\npolicy.name = \"hlem\"",
+            "precedent.toml:2:15: unknown policy `hlem`, expected one of `helm`",
+        ),
         (
             "deployment.preset = \"openclaw\"\npolicy = { name = \"helm\", file = \"x\" }",
             "keep one",
@@ -128,6 +146,36 @@ fn a_gateway_of_ones_own_needs_a_preset_and_no_change_of_the_host() {
     // JSON is no JSON5: a comment makes this one invalid.
     fs::write(sandbox.path("home/other.json"), "{\"token\": \"canary-x\" /* */}").unwrap();
     assert!(sandbox.run(&["explain"]).stdout.contains("document-invalid"));
+}
+
+#[test]
+fn no_fact_shows_a_secret_however_it_was_declared() {
+    let again = "[[documents]]\nname = \"again\"\npath = \"~/.openclaw/openclaw.json\"\n\
+        [[facts]]\nname = \"leak\"\ndocument = \"again\"\npointer = \"/gateway/remote/token\"\n";
+    let sandbox = Sandbox::stale_remote();
+    fs::write(sandbox.path("home/precedent.toml"), format!("{HEAD}{again}")).unwrap();
+    // Every run is searched, and so is the journal, which holds the facts.
+    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+    // A link is no way around it either.
+    std::os::unix::fs::symlink(sandbox.config(), sandbox.path("home/link.json")).unwrap();
+    let linked = again.replace("~/.openclaw/openclaw.json", "~/link.json");
+    fs::write(sandbox.path("home/precedent.toml"), format!("{HEAD}{linked}")).unwrap();
+    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+    let preset = r#"
+        [[declare.locations]]
+        name = "env.x"
+        credential = "x"
+        env = "OPENCLAW_GATEWAY_TOKEN"
+        [[declare.facts]]
+        name = "leak"
+        env = "OPENCLAW_GATEWAY_TOKEN"
+    "#;
+    fs::write(sandbox.path("home/mine.toml"), preset).unwrap();
+    let manifest = "deployment.preset = \"./mine.toml\"\npolicy.name = \"helm\"\n";
+    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
+    let run = sandbox.run(&["explain"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("fact `leak` would show a secret"), "{}", run.stderr);
 }
 
 #[test]

@@ -217,7 +217,8 @@ fn whole_story(folder: &str, package: &str, version: &str) {
     drop(gateway);
 
     // No plain text on the volume: references to the variable.
-    pod.apply("canary-rotated", &["--set", "persist=reference"]);
+    let known = format!("openclaw-version={version}");
+    pod.apply("canary-rotated", &["--set", "persist=reference", "--attribute", &known]);
     assert!(!pod.sandbox.config_text().contains("canary-"));
     let gateway = pod.start("canary-rotated");
     assert!(pod.accepts("canary-rotated"));

@@ -101,6 +101,12 @@ fn a_kept_plan_is_written_only_if_nothing_moved() {
     assert!(moved.stderr.contains("targets differ"), "{}", moved.stderr);
     assert!(sandbox.config_text().contains(OLD));
     fs::write(sandbox.config(), original).unwrap();
+    // The secret that was agreed to is no longer the one that would be written.
+    let sandbox = sandbox.env(TOKEN, "canary-other");
+    let moved = sandbox.run(&["apply", "plan.json"]);
+    assert_eq!(moved.code, Some(2), "{moved:?}");
+    assert!(moved.stderr.contains("fingerprints differ"), "{}", moved.stderr);
+    let sandbox = sandbox.env(TOKEN, NEW);
     assert_eq!(sandbox.run(&["apply", "plan.json"]).code, Some(0));
     assert!(sandbox.config_text().contains(NEW));
 }
@@ -154,6 +160,22 @@ fn every_run_leaves_one_record() {
     assert_eq!(mode("state/journal-openclaw.jsonl"), 0o600);
     assert_eq!(mode("state/key"), 0o600);
     assert_eq!(mode("state"), 0o700);
+}
+
+#[test]
+fn a_run_that_fails_is_recorded_too() {
+    let sandbox = Sandbox::stale_remote();
+    assert_eq!(sandbox.run(&["apply", "--set", "persist=bth"]).code, Some(2));
+    assert_eq!(sandbox.run(&["check", "--policy", "./missing.wasm"]).code, Some(3));
+    assert_eq!(sandbox.run(&["apply", "--dry-run"]).code, Some(0));
+    let journal = fs::read_to_string(sandbox.path("state/journal-openclaw.jsonl")).unwrap();
+    let errors: Vec<String> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["error"].to_string())
+        .collect();
+    assert!(errors[0].contains("refused its settings"), "{errors:?}");
+    assert!(errors[1].contains("missing.wasm"), "{errors:?}");
+    assert_eq!(errors[2], "null", "{errors:?}");
 }
 
 #[test]

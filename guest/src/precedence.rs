@@ -41,8 +41,10 @@ struct Ranked<'s> {
 
 impl Ranked<'_> {
     fn has_secret(&self) -> bool {
-        self.location.fingerprint().is_some()
-            && (self.follows_references || self.location.is_plain())
+        let location = self.location;
+        location.is_plain()
+            || location.is_elsewhere()
+            || (self.follows_references && location.fingerprint().is_some())
     }
 }
 
@@ -69,8 +71,8 @@ impl<'s> Ranking<'s> {
         self
     }
 
-    /// Adds the next place, at which this program cannot follow a reference although the host can:
-    /// it runs without the variable that the reference names, say.
+    /// Adds the next place, at which this program cannot follow a reference to a variable, for it
+    /// runs without that variable.
     #[must_use]
     pub fn then_without_references(
         mut self,

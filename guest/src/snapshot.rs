@@ -1,8 +1,8 @@
 //! The snapshot as a policy reads it.
 
 use crate::contract::{
-    self, ConsumerId, CredentialId, Fingerprint, LocationId, Phase, Presence, Reference, Standing,
-    Verdict,
+    self, ConsumerId, CredentialId, Fingerprint, LocationId, Phase, Presence, Reference,
+    ReferenceKind, Standing, Verdict,
 };
 
 /// All that a policy knows, with look-ups by name.
@@ -86,6 +86,15 @@ impl<'s> Location<'s> {
         }
     }
 
+    /// Whether a reference stands here that the host may not follow, to a file, a command or a
+    /// store: a reader gets a secret, but which one is not known.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.reference().is_some_and(|reference| {
+            reference.resolved.is_none() && reference.kind != ReferenceKind::Environment
+        })
+    }
+
     /// Whether both hold the same secret; false where either holds none.
     #[must_use]
     pub fn same_secret(&self, other: &Location<'_>) -> bool {
@@ -155,8 +164,8 @@ impl Snapshot {
         locations.into_iter().find(|location| location.fingerprint().is_some())
     }
 
-    /// Whether a consumer would today get another secret than the verdict wants, or none where it
-    /// wants one. The host counts drift alike.
+    /// Whether a consumer would today get another secret than the verdict wants, none where it wants
+    /// one, or fail. A secret that is not known is no drift. The host counts alike.
     ///
     /// ```
     /// # use precedent_guest::{Decision, Standing, testing::SnapshotBuilder};
@@ -169,11 +178,14 @@ impl Snapshot {
     #[must_use]
     pub fn drifts(&self, verdict: &Verdict) -> bool {
         let secret = |id| self.location(id).and_then(|location| location.fingerprint());
-        let today = match verdict.today {
-            Standing::Copy(id) => secret(id),
-            _ => None,
-        };
-        verdict.wanted.is_some_and(|wanted| today.is_none() || today != secret(wanted))
+        let elsewhere = |id| self.location(id).is_some_and(|location| location.is_elsewhere());
+        match (verdict.today, verdict.wanted) {
+            (Standing::Unresolved(_) | Standing::Invalid, _) => true,
+            (_, None) => false,
+            (Standing::Copy(today), Some(_)) if elsewhere(today) => false,
+            (Standing::Copy(today), Some(wanted)) => secret(today) != secret(wanted),
+            (Standing::Nothing | Standing::Generated, Some(_)) => true,
+        }
     }
 
     /// Name of a credential.

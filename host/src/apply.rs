@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
-    model::Snapshot,
     plan::{Change, Plan, Target},
     secret::{Key, Vault},
 };
@@ -91,11 +90,13 @@ pub enum ApplyFault {
         /// Why.
         reason: String,
     },
-    /// What was read back is not what was written.
-    #[error("{} does not read back as it was written", path.display())]
-    ReadBack {
+    /// The file took its place, something failed after that, and it could not be put back.
+    #[error("{} was written, but {reason}, and it could not be put back", path.display())]
+    NotPutBack {
         /// The file.
         path: PathBuf,
+        /// What failed.
+        reason: String,
     },
 }
 
@@ -107,26 +108,21 @@ impl ApplyError {
     }
 }
 
-/// Applies a plan.
+/// Applies a plan. The key is the one that the snapshot's digests were made with.
 ///
 /// # Errors
 ///
 /// Where a file moved or could not be written. Every target is then as it was; where one cannot be
 /// put back, the outcome says that it is applied.
-pub fn apply(
-    plan: &Plan,
-    snapshot: &Snapshot,
-    vault: &Vault,
-    key: &Key,
-) -> Result<Outcome, ApplyError> {
+pub fn apply(plan: &Plan, vault: &Vault, key: &Key) -> Result<Outcome, ApplyError> {
     let fail = |status: &dyn Fn(&Change) -> Status, fault| ApplyError {
         outcome: outcome(plan, status),
         fault,
     };
     let mut staged: Vec<(&Target, Staged)> = Vec::new();
     for target in &plan.targets {
-        let file = stage(plan, target, snapshot, vault, key)
-            .map_err(|fault| fail(&|_| Status::Failed, fault))?;
+        let file =
+            stage(plan, target, vault, key).map_err(|fault| fail(&|_| Status::Failed, fault))?;
         staged.push((target, file));
     }
     let mut committed: Vec<(&Target, replace::Committed)> = Vec::new();
@@ -154,13 +150,7 @@ pub fn apply(
     Ok(outcome(plan, &|_| Status::Applied))
 }
 
-fn stage(
-    plan: &Plan,
-    target: &Target,
-    snapshot: &Snapshot,
-    vault: &Vault,
-    key: &Key,
-) -> Result<Staged, ApplyFault> {
+fn stage(plan: &Plan, target: &Target, vault: &Vault, key: &Key) -> Result<Staged, ApplyFault> {
     let changes: Vec<&Change> = plan
         .changes
         .iter()
@@ -168,7 +158,7 @@ fn stage(
         .collect();
     let secret = changes.iter().any(|change| change.edit.new.is_secret());
     let old = replace::Original::open(&target.path, &target.digest, key)?;
-    let new = content::edited(&old.bytes, &changes, snapshot, target, vault)?;
+    let new = content::edited(&old.bytes, &changes, target, vault)?;
     old.stage(new, secret, &target.path)
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use crate::{
     config::Grants,
     model::{
-        Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot, Standing,
+        ConsumerId, Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot,
+        Standing,
     },
 };
 
@@ -60,7 +61,7 @@ pub fn check<'s>(
     decision: Decision,
     grants: &Grants,
 ) -> Result<Checked<'s>, Violations> {
-    let mut checker = Checker { snapshot, grants, found: Vec::new(), targets: HashSet::new() };
+    let mut checker = Checker { snapshot, grants, found: Vec::new(), targets: Vec::new() };
     checker.verdicts(&decision);
     for finding in &decision.findings {
         checker.known(&finding.locations, "a finding");
@@ -79,7 +80,7 @@ struct Checker<'c> {
     snapshot: &'c Snapshot,
     grants: &'c Grants,
     found: Vec<Violation>,
-    targets: HashSet<LocationId>,
+    targets: Vec<&'c Place>,
 }
 
 impl<'c> Checker<'c> {
@@ -137,6 +138,13 @@ impl<'c> Checker<'c> {
                 }
             }
         }
+        for (index, consumer) in self.snapshot.consumers.iter().enumerate() {
+            if !judged.contains(&ConsumerId::from_index(index)) {
+                let credential = self.snapshot.credential(consumer.credential);
+                let message = format!("{} has no verdict on {credential}", consumer.name);
+                self.break_rule("verdict-missing", message);
+            }
+        }
     }
 
     fn deed(&mut self, deed: &Deed) {
@@ -145,18 +153,18 @@ impl<'c> Checker<'c> {
                 let grants = &self.grants.write;
                 let (Some(from), Some(to)) = self.both(*from, *to, "write") else { return };
                 self.source(from);
-                self.target(to.0, to.1, "write", grants.contains(&to.1.name));
+                self.target(to, "write", grants.contains(&to.name));
             }
             Deed::Refer { from, to } => {
                 let grants = &self.grants.refer;
                 let (Some(from), Some(to)) = self.both(*from, *to, "refer") else { return };
-                self.referable(from, to.1);
-                self.target(to.0, to.1, "refer", grants.contains(&to.1.name));
+                self.referable(from, to);
+                self.target(to, "refer", grants.contains(&to.name));
             }
             Deed::Remove(id) => {
                 if let Some(location) = self.location(*id, "remove") {
                     let granted = self.grants.remove.contains(&location.name);
-                    self.target(*id, location, "remove", granted);
+                    self.target(location, "remove", granted);
                 }
             }
             Deed::Mint { credential, to } => {
@@ -168,7 +176,7 @@ impl<'c> Checker<'c> {
                     );
                 }
                 let granted = self.grants.mint.contains(&location.name);
-                self.target(*to, location, "mint", granted);
+                self.target(location, "mint", granted);
             }
             Deed::Refresh(id) => {
                 if let Some(location) = self.location(*id, "refresh") {
@@ -202,7 +210,7 @@ impl<'c> Checker<'c> {
         from: LocationId,
         to: LocationId,
         what: &str,
-    ) -> (Option<&'c Location>, Option<(LocationId, &'c Location)>) {
+    ) -> (Option<&'c Location>, Option<&'c Location>) {
         let (source, target) = (self.location(from, what), self.location(to, what));
         if let (Some(source), Some(target)) = (source, target)
             && source.credential != target.credential
@@ -218,7 +226,7 @@ impl<'c> Checker<'c> {
                 ),
             );
         }
-        (source, target.map(|target| (to, target)))
+        (source, target)
     }
 
     fn source(&mut self, from: &Location) {
@@ -253,14 +261,12 @@ impl<'c> Checker<'c> {
     }
 
     /// What holds for every place that changes.
-    fn target(&mut self, id: LocationId, location: &Location, what: &str, granted: bool) {
+    fn target(&mut self, location: &'c Location, what: &str, granted: bool) {
         let name = &location.name;
         if !granted {
             self.break_rule("not-granted", format!("{what} {name}: no grant covers it"));
         }
-        if !self.targets.insert(id) {
-            self.break_rule("target-twice", format!("{name} would be changed twice"));
-        }
+        self.once(&location.place, name);
         let parses = location
             .place
             .file()
@@ -286,7 +292,18 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// Two changes of one place have no order that would make sense.
+    fn once(&mut self, place: &'c Place, name: &str) {
+        if self.targets.contains(&place) {
+            self.break_rule("target-twice", format!("{name} would be changed twice"));
+        }
+        self.targets.push(place);
+    }
+
     fn fact(&mut self, key: &str) {
+        if let Some(place) = self.snapshot.facts.get(key).and_then(|fact| fact.place.as_ref()) {
+            self.once(place, key);
+        }
         let writable = self
             .snapshot
             .facts
@@ -300,7 +317,7 @@ impl<'c> Checker<'c> {
         if !writable {
             self.break_rule(
                 "target-read-only",
-                format!("set {key}: it stands in no document that can be written"),
+                format!("set {key}: it is no plain value in a document that can be written"),
             );
         }
     }

@@ -5,6 +5,7 @@
 //! it says.
 
 mod edit;
+mod strict;
 mod tree;
 
 #[cfg(test)]
@@ -19,7 +20,7 @@ use crate::model::Fault;
 
 const BOM: &str = "\u{feff}";
 
-/// Why a document cannot be used, and where. Holds nothing of the document's text.
+/// Why a document cannot be used, and where. Holds nothing of the document's text but a key's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DocumentError {
     pub(crate) fault: Fault,

@@ -6,8 +6,8 @@ use crate::{
     check::{Violation, Violations, check},
     config::Deployment,
     decide::Policy,
-    model::{Decision, Phase, Refusal, Snapshot},
-    observe::{World, observe},
+    model::{Decision, Phase, Refusal, Severity, Snapshot},
+    observe::{Observed, World, observe},
     plan::{Plan, after, drifts, plan},
     secret::{Key, Vault},
 };
@@ -44,6 +44,12 @@ pub enum Ruling {
 }
 
 impl Proposal {
+    /// What was seen, and what is said of it.
+    #[must_use]
+    pub fn new(observed: Observed, ruling: Ruling) -> Self {
+        Self { snapshot: observed.snapshot, vault: observed.vault, ruling }
+    }
+
     /// The plan, if there is one.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
@@ -62,7 +68,17 @@ impl Proposal {
         }
     }
 
-    /// Whether a consumer would today get another secret than the decision wants.
+    /// Whether nothing drifts, nothing is to change, and neither host nor policy found an error.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        let Ruling::Decided(decision, plan) = &self.ruling else {
+            return false;
+        };
+        let mut findings = self.snapshot.findings.iter().chain(&decision.findings);
+        plan.is_empty() && !self.drifts() && findings.all(|f| f.severity < Severity::Error)
+    }
+
+    /// Whether a consumer would today get another secret than the decision wants, or fail.
     #[must_use]
     pub fn drifts(&self) -> bool {
         self.decision().is_some_and(|decision| {
@@ -101,14 +117,24 @@ impl Host {
     /// Where the policy cannot answer. Its no, and a decision that breaks the rules, are a
     /// [`Ruling`].
     pub fn propose(&self, world: &dyn World, phase: Phase, now: u64) -> Result<Proposal, Error> {
-        let observed = observe(&self.deployment, world, &self.key, phase, now);
+        let observed = self.observe(world, phase, now);
         let ruling = self.rule(&observed.snapshot)?;
-        Ok(Proposal { snapshot: observed.snapshot, vault: observed.vault, ruling })
+        Ok(Proposal::new(observed, ruling))
+    }
+
+    /// Observes.
+    #[must_use]
+    pub fn observe(&self, world: &dyn World, phase: Phase, now: u64) -> Observed {
+        observe(&self.deployment, world, &self.key, phase, now)
     }
 
     /// Decides on a snapshot, checks and plans, and sees that deciding again after the plan would
     /// change nothing more.
-    fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
+    ///
+    /// # Errors
+    ///
+    /// Where the policy cannot answer.
+    pub fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
         let decision = match self.policy.decide(snapshot)? {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Ruling::Refused(refusal)),
@@ -174,7 +200,7 @@ impl Host {
     /// Where a file moved or could not be written; each is then as it was.
     pub fn apply(&self, proposal: &Proposal) -> Result<Outcome, ApplyError> {
         match proposal.plan() {
-            Some(plan) => apply(plan, &proposal.snapshot, &proposal.vault, &self.key),
+            Some(plan) => apply(plan, &proposal.vault, &self.key),
             None => Ok(Outcome::default()),
         }
     }

@@ -26,13 +26,13 @@ use crate::{
     config::{Deployment, DocumentSpec, FactSource, LocationSpec, PlaceSpec, Trim},
     model::{
         Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, LocationKind,
-        Phase, Place, Presence, Severity, Snapshot,
+        Phase, Place, Presence, ReferenceKind, Severity, Snapshot,
     },
     secret::{Key, Vault},
 };
 
 pub use file::{FileContents, ReadError};
-pub(crate) use reference::to_write as reference_to;
+pub(crate) use reference::{reads_as_reference, to_write as reference_to};
 pub use world::{Machine, Memory, World};
 
 use documents::Documents;
@@ -65,7 +65,7 @@ pub fn observe(
         .enumerate()
         .map(|(index, spec)| pass.location(LocationId::from_index(index), spec))
         .collect();
-    let facts = pass.facts();
+    let facts = pass.facts(&locations);
     let mut snapshot = Snapshot {
         deployment: deployment.name.clone(),
         phase,
@@ -126,7 +126,8 @@ impl Files<'_> {
             Err(error) => (FileStatus::Unreadable(error.fault()), false),
         };
         let next = FileId::from_index(self.states.len());
-        let id = *self.paths.entry(path.to_owned()).or_insert(next);
+        // Two paths of one file are one file.
+        let id = *self.paths.entry(self.world.identity(path)).or_insert(next);
         if id == next {
             self.states.push(FileState {
                 path: path.to_owned(),
@@ -276,24 +277,45 @@ impl Pass<'_> {
         (value, presence)
     }
 
-    fn facts(&mut self) -> BTreeMap<String, Fact> {
+    /// Whether a fact comes from where a secret stands, or where a reference leads. Told by the
+    /// place, not by the value: what a policy sees must not depend on a secret.
+    fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location]) -> bool {
+        locations.iter().any(|location| match (source, &location.presence) {
+            _ if Some(&location.place) == place => true,
+            (FactSource::Variable(name), Presence::Reference(to)) => {
+                to.kind == ReferenceKind::Environment && to.target == *name
+            }
+            (FactSource::Variable(name), _) => location.place == Place::Variable(name.clone()),
+            _ => false,
+        })
+    }
+
+    fn facts(&mut self, locations: &[Location]) -> BTreeMap<String, Fact> {
         let mut facts = BTreeMap::new();
         for spec in &self.deployment.facts {
-            let (value, place) = match &spec.source {
+            let (value, place): (Option<String>, Option<Place>) = match &spec.source {
                 FactSource::Variable(name) => (self.world.variable(name), None),
                 FactSource::Pointer(index, pointer) => match self.documents.take(*index) {
                     Some(document) => {
                         let value = document.scalar(pointer);
-                        let place = Place::Pointer { file: document.id, pointer: pointer.clone() };
+                        // What stands there must be a plain value to be replaced by another.
+                        let place = value.is_some() || document.is_free(pointer);
+                        let place = place.then(|| Place::Pointer {
+                            file: document.id,
+                            pointer: pointer.clone(),
+                        });
                         self.documents.put(*index, document);
-                        (value, Some(place))
+                        (value, place)
                     }
                     None => (None, None),
                 },
             };
-            let value =
-                value.map(|value| if spec.presence_only { "set".to_owned() } else { value });
-            facts.insert(spec.name.clone(), Fact { value, place });
+            // A fact at a credential's place would show the secret to the policy and the journal,
+            // or let the policy write one of its own; whatever way it was declared.
+            let secret =
+                spec.presence_only || Self::is_secret(&spec.source, place.as_ref(), locations);
+            let value = value.map(|value| if secret { "set".to_owned() } else { value });
+            facts.insert(spec.name.clone(), Fact { value, place: place.filter(|_| !secret) });
         }
         for (name, value) in &self.deployment.attributes {
             facts.insert(name.clone(), Fact { value: Some(value.clone()), place: None });

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     check::Checked,
+    config::{ReferenceForm, Syntax},
     model::{
         Deed, FileId, FileStatus, LocationId, Place, Presence, Reference, ReferenceKind, Severity,
         Snapshot, Standing, Verdict,
@@ -42,10 +43,27 @@ pub struct Change {
     pub to: String,
     /// The file and the place in it.
     pub target: String,
+    /// The new value of a fact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// Why.
     pub reason: String,
+    /// The file that changes.
+    #[serde(skip)]
+    pub path: PathBuf,
     #[serde(skip)]
     pub(crate) edit: ChangeEdit,
+}
+
+impl Change {
+    /// The place in the file, as a person writes it; none for a whole file.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        match &self.edit.place {
+            Place::Pointer { pointer, .. } => Some(pointer.dotted()),
+            _ => None,
+        }
+    }
 }
 
 /// What apply does for a change.
@@ -96,25 +114,44 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Keyed digest of the bytes that were planned on.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     #[serde(skip)]
     pub(crate) file: FileId,
+    #[serde(skip)]
+    pub(crate) syntax: Option<Syntax>,
+    #[serde(skip)]
+    pub(crate) reference: Option<ReferenceForm>,
 }
 
 /// The exact edits that a decision comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// The edits, in the order of the decision.
-    pub changes: Vec<Change>,
-    /// What is left to the operator.
-    pub steps: Vec<Step>,
-    /// The files that change.
-    pub targets: Vec<Target>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) targets: Vec<Target>,
 }
 
 impl Plan {
+    /// The edits, in the order of the decision.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// What is left to the operator.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The files that change, and what each must still be when it does.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
     /// Whether no file changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -156,6 +193,8 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
                 path: file.path.clone(),
                 digest: digest.clone(),
                 file: id,
+                syntax: file.syntax,
+                reference: file.reference,
             });
         }
         plan.changes.push(Change {
@@ -163,6 +202,11 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
             from: planned.from.map(|id| snapshot.name_of(id)),
             to: planned.to,
             target: in_words(snapshot, &planned.edit.place),
+            value: match &planned.edit.new {
+                NewContent::Value(value) => Some(value.clone()),
+                _ => None,
+            },
+            path: file.map(|(_, file)| file.path.clone()).unwrap_or_default(),
             reason: action.reason.clone(),
             edit: planned.edit,
         });
@@ -193,6 +237,8 @@ impl Planned {
                 there.kind != ReferenceKind::Environment || there.target != *variable
             }
             (NewContent::Nothing, Presence::Absent) => false,
+            // A whole file is emptied, not deleted.
+            (NewContent::Nothing, Presence::Empty) => !matches!(self.edit.place, Place::File(_)),
             _ => true,
         }
     }
@@ -265,7 +311,10 @@ pub fn after(snapshot: &Snapshot, plan: &Plan) -> Snapshot {
                     .find(|l| l.place == Place::Variable(variable.clone()))
                     .and_then(|l| l.presence.fingerprint()),
             })),
-            NewContent::Nothing => Some(Presence::Absent),
+            NewContent::Nothing => Some(match change.edit.place {
+                Place::File(_) => Presence::Empty,
+                _ => Presence::Absent,
+            }),
             NewContent::Value(value) => {
                 if let Some(fact) = after.facts.get_mut(&change.to) {
                     fact.value = Some(value.clone());
@@ -288,20 +337,20 @@ fn minted(index: usize) -> Fingerprint {
     Fingerprint(bytes)
 }
 
-/// Whether a consumer would today get another secret than the decision wants. Two copies of one
-/// secret are no drift.
+/// Whether a consumer would today get another secret than the decision wants, none where it wants
+/// one, or fail. Two copies of one secret are no drift, and neither is a secret that is not known
+/// here.
 #[must_use]
 pub fn drifts(snapshot: &Snapshot, verdict: &Verdict) -> bool {
-    let Some(wanted) = verdict.wanted else {
-        return false;
-    };
-    let secret_of = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
-    let today = match verdict.today {
-        Standing::Copy(id) => secret_of(id),
-        _ => None,
-    };
-    match (today, secret_of(wanted)) {
-        (Some(today), Some(wanted)) => today != wanted,
-        _ => true,
+    let presence = |id: LocationId| snapshot.location(id).map(|location| &location.presence);
+    let secret = |id: LocationId| presence(id)?.fingerprint();
+    match (verdict.today, verdict.wanted) {
+        (Standing::Unresolved(_) | Standing::Invalid, _) => true,
+        (_, None) => false,
+        (Standing::Copy(today), Some(_)) if presence(today).is_some_and(Presence::is_elsewhere) => {
+            false
+        }
+        (Standing::Copy(today), Some(wanted)) => secret(today) != secret(wanted),
+        (Standing::Nothing | Standing::Generated, Some(_)) => true,
     }
 }

@@ -48,9 +48,11 @@ pub struct Record<'r> {
     /// Why the host asked.
     pub phase: Phase,
     /// Digests of what went in.
-    pub digests: Digests,
-    /// What was seen.
-    pub snapshot: &'r Snapshot,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
+    /// What was seen; none where the run failed before it looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<&'r Snapshot>,
     /// What was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'r Decision>,
@@ -71,13 +73,35 @@ pub struct Record<'r> {
     pub error: Option<String>,
 }
 
+impl<'r> Record<'r> {
+    /// A run of which nothing is known yet but what was asked for.
+    #[must_use]
+    pub fn begun(at: u64, verb: &'r str, deployment: &'r str, phase: Phase) -> Self {
+        Self {
+            schema: "precedent.record/1",
+            at,
+            verb,
+            deployment,
+            phase,
+            digests: None,
+            snapshot: None,
+            decision: None,
+            refusal: None,
+            violations: None,
+            plan: None,
+            outcome: None,
+            error: None,
+        }
+    }
+}
+
 /// Digests of what went into a decision, each `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Digests {
     /// The snapshot. Stable over runs of one installation, for fingerprints are keyed.
     pub snapshot: String,
-    /// The policy's component; none where it could not be loaded.
-    pub policy: Option<String>,
+    /// The policy's component.
+    pub policy: String,
     /// The settings.
     pub settings: String,
 }
@@ -85,11 +109,11 @@ pub struct Digests {
 impl Digests {
     /// Digests of a snapshot, with the settings in it, and of a policy.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, policy: Option<&str>) -> Self {
+    pub fn of(snapshot: &Snapshot, policy: &str) -> Self {
         let digest = |json: &[u8]| format!("sha256:{}", hex(&Sha256::digest(json)));
         Self {
             snapshot: digest(&serde_json::to_vec(snapshot).unwrap_or_default()),
-            policy: policy.map(ToOwned::to_owned),
+            policy: policy.to_owned(),
             settings: digest(snapshot.settings.to_string().as_bytes()),
         }
     }

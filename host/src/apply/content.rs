@@ -5,9 +5,10 @@ use zeroize::Zeroizing;
 
 use super::ApplyFault;
 use crate::{
+    config::ReferenceForm,
     document::{Edit, NewValue, Text, edit},
-    model::{Place, Snapshot},
-    observe::reference_to,
+    model::Place,
+    observe::{reads_as_reference, reference_to},
     plan::{Change, NewContent, Target},
     secret::{self, Vault},
 };
@@ -24,7 +25,6 @@ enum Value<'v> {
 pub(super) fn edited(
     old: &[u8],
     changes: &[&Change],
-    snapshot: &Snapshot,
     target: &Target,
     vault: &Vault,
 ) -> Result<Zeroizing<Vec<u8>>, ApplyFault> {
@@ -32,14 +32,14 @@ pub(super) fn edited(
     let values: Vec<(&Place, Value<'_>)> = changes
         .iter()
         .map(|change| {
-            let value = value(change, snapshot, vault).map_err(fault)?;
+            let value = value(change, target, vault).map_err(fault)?;
             Ok((&change.edit.place, value))
         })
         .collect::<Result<_, ApplyFault>>()?;
     if let [(Place::File(_), value)] = values.as_slice() {
         return whole(old, value).map_err(fault);
     }
-    let syntax = snapshot.file(target.file).and_then(|file| file.syntax).unwrap_or_default();
+    let syntax = target.syntax.unwrap_or_default();
     let edits: Vec<Edit<'_>> = values
         .iter()
         .filter_map(|(place, value)| match place {
@@ -60,19 +60,24 @@ pub(super) fn edited(
     Ok(new.encode())
 }
 
-fn value<'v>(change: &Change, snapshot: &Snapshot, vault: &'v Vault) -> Result<Value<'v>, String> {
+fn value<'v>(change: &Change, target: &Target, vault: &'v Vault) -> Result<Value<'v>, String> {
     match &change.edit.new {
-        NewContent::SecretOf(from) => vault
-            .expose(*from)
-            .map(Value::Secret)
-            .ok_or_else(|| format!("the secret of {} is gone", snapshot.name_of(*from))),
+        NewContent::SecretOf(from) => {
+            let secret = vault.expose(*from).ok_or("the secret is gone")?;
+            let interprets = target.reference.is_some() && target.syntax.is_some();
+            if interprets && reads_as_reference(secret) {
+                return Err("the secret holds `${`, which the readers of this file would take for a reference; make one without it".to_owned());
+            }
+            Ok(Value::Secret(secret))
+        }
         NewContent::Minted => secret::mint()
             .map(Value::Minted)
             .map_err(|error| format!("no randomness for a new secret: {error}")),
         NewContent::ReferenceTo(variable) => {
-            let file = change.edit.place.file().and_then(|id| snapshot.file(id));
-            let form = file.and_then(|file| file.reference);
-            form.map(|form| Value::Json(reference_to(form, variable)))
+            let json = |form: ReferenceForm| Value::Json(reference_to(form, variable));
+            target
+                .reference
+                .map(json)
                 .ok_or_else(|| "its readers know no form of reference".to_owned())
         }
         // A number or a boolean stays one; anything else is a string.

@@ -58,6 +58,9 @@ impl Original {
         secret: bool,
         path: &Path,
     ) -> Result<Staged, ApplyFault> {
+        if let Some(folder) = self.real.parent() {
+            sweep(folder);
+        }
         let file = temporary(&self.real, &self.metadata, &new, secret)
             .map_err(|error| write_fault(path, &error))?;
         Ok(Staged { file, new, old: self })
@@ -78,11 +81,11 @@ impl Staged {
         }
         self.file.persist(&self.old.real).map_err(|error| write_fault(path, &error.error))?;
         let done = Committed { old: self.old, new: self.new };
-        match done.settle(path) {
+        match done.settle() {
             Ok(()) => Ok(done),
-            Err(fault) => {
-                done.undo();
-                Err(fault)
+            Err(error) if done.undo() => Err(write_fault(path, &error)),
+            Err(error) => {
+                Err(ApplyFault::NotPutBack { path: path.to_owned(), reason: error.to_string() })
             }
         }
     }
@@ -90,12 +93,12 @@ impl Staged {
 
 impl Committed {
     /// Makes the change survive a power cut, and reads it back.
-    fn settle(&self, path: &Path) -> Result<(), ApplyFault> {
-        sync_folder(&self.old.real).map_err(|error| write_fault(path, &error))?;
+    fn settle(&self) -> io::Result<()> {
+        sync_folder(&self.old.real)?;
         if self.is_in_place() {
             Ok(())
         } else {
-            Err(ApplyFault::ReadBack { path: path.to_owned() })
+            Err(io::Error::other("it does not read back as it was written"))
         }
     }
 
@@ -104,15 +107,31 @@ impl Committed {
     }
 
     /// Puts the original back, unless somebody else has written since. Returns whether it is back.
-    pub(super) fn undo(self) -> bool {
+    pub(super) fn undo(&self) -> bool {
         let old = &self.old;
-        let put_back = || -> io::Result<()> {
-            temporary(&old.real, &old.metadata, &old.bytes, false)?
-                .persist(&old.real)
-                .map_err(|error| error.error)?;
-            sync_folder(&old.real)
-        };
-        self.is_in_place() && put_back().is_ok()
+        let back = self.is_in_place()
+            && temporary(&old.real, &old.metadata, &old.bytes, false)
+                .and_then(|file| file.persist(&old.real).map_err(|error| error.error))
+                .is_ok();
+        // It is back all the same if the folder cannot be synchronised.
+        let _ = sync_folder(&old.real);
+        back
+    }
+}
+
+/// What the temporary files are named by.
+const PREFIX: &str = ".precedent-";
+
+/// Removes what a killed run left in the folder: a file of ours that nobody holds a lock on. It may
+/// hold a secret.
+#[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -125,7 +144,9 @@ fn temporary(
 ) -> io::Result<NamedTempFile> {
     let folder = real.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
     // Made with mode 0600, so that what is in it is nobody else's even for an instant.
-    let mut file = tempfile::Builder::new().prefix(".precedent-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+    // Held until the file has its name, or the process is gone: see `sweep`.
+    file.as_file().lock()?;
     file.write_all(bytes)?;
     let made = file.as_file().metadata()?;
     if (made.uid(), made.gid()) != (like.uid(), like.gid()) {

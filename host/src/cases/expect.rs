@@ -128,7 +128,7 @@ impl Expectations {
         if let Some(expected) = &self.actions {
             let actual: Vec<Value> =
                 decision.actions.iter().map(|action| deed(snapshot, &action.deed)).collect();
-            if sorted(expected.clone()) != sorted(actual.clone()) {
+            if !same_set(expected, &actual) {
                 found.push(mismatch("actions", json!(expected), json!(actual)));
             }
         }
@@ -136,14 +136,14 @@ impl Expectations {
             let codes = snapshot.findings.iter().chain(&decision.findings);
             let actual: Vec<Value> = codes.map(|finding| json!(finding.code)).collect();
             let expected: Vec<Value> = expected.iter().map(|code| json!(code)).collect();
-            if sorted(expected.clone()) != sorted(actual.clone()) {
+            if !same_set(&expected, &actual) {
                 found.push(mismatch("findings", json!(expected), json!(actual)));
             }
         }
         let broken: Vec<Value> =
             violations.iter().flat_map(|v| &v.0).map(|violation| json!(violation.rule)).collect();
         let expected: Vec<Value> = self.violations.iter().map(|rule| json!(rule)).collect();
-        if sorted(expected.clone()) != sorted(broken.clone()) {
+        if !same_set(&expected, &broken) {
             found.push(mismatch("violations", json!(expected), json!(broken)));
         }
         found
@@ -157,6 +157,9 @@ impl Expectations {
         found: &mut Vec<Mismatch>,
     ) {
         for (name, credentials) in &self.consumers {
+            if !snapshot.consumers.iter().any(|consumer| consumer.name == *name) {
+                found.push(mismatch("consumer", json!(name), json!("no such consumer")));
+            }
             for (credential, expected) in credentials {
                 let what = |part: &str| format!("{name} {credential} {part}");
                 let is_it = |consumer: &&Consumer| {
@@ -259,7 +262,12 @@ fn mismatch(what: &str, expected: Value, actual: Value) -> Mismatch {
     Mismatch { what: what.to_owned(), expected, actual }
 }
 
-fn sorted(mut values: Vec<Value>) -> Vec<Value> {
-    values.sort_by_key(Value::to_string);
-    values
+/// Whether two lists hold the same values, in any order; of an object too.
+fn same_set(expected: &[Value], actual: &[Value]) -> bool {
+    let mut left: Vec<&Value> = actual.iter().collect();
+    expected.len() == actual.len()
+        && expected.iter().all(|value| {
+            let found = left.iter().position(|other| *other == value);
+            found.map(|index| left.swap_remove(index)).is_some()
+        })
 }

@@ -21,23 +21,20 @@ use super::{
 const MOST_TRIES: usize = 3;
 
 pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
-    let session = Session::open("apply", &args.common, Phase::Repair)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
+    // A kept plan was made for a phase; what would be planned for another is another plan.
+    let phase =
+        kept.as_ref().and_then(|plan| serde_json::from_value(plan.get("phase")?.clone()).ok());
+    let session = Session::open("apply", &args.selection, phase.unwrap_or(Phase::Repair))?;
     let (proposal, applied) = try_apply(&session, args, kept.as_ref())?;
-    if !args.dry_run {
-        session.record(&proposal, Some(&applied));
-    }
-    let outcome = match &applied {
-        Ok(outcome) => outcome,
-        Err(error) => return Err(Error::from(error.clone()).into()),
-    };
+    session.record(&proposal, Some(&applied));
+    let outcome = applied.map_err(Error::from)?;
     // What is true now, as a new run would see it.
-    let wrote = outcome.changes.iter().any(|_| true);
-    let after = if wrote { Some(session.propose()?) } else { None };
+    let after = if outcome.changes.is_empty() { None } else { Some(session.propose()?) };
     let mut out = anstream::stdout().lock();
-    match args.common.format {
+    match args.selection.format {
         Format::Json => {
-            json::print(&mut out, &json::apply(&session, &proposal, outcome, after.as_ref()))?;
+            json::print(&mut out, &json::apply(&session, &proposal, &outcome, after.as_ref()))?;
         }
         Format::Text => {
             text::heading(&mut out, &session, &proposal)?;
@@ -47,15 +44,15 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
             if args.dry_run {
                 writeln!(out, "\nDry run: nothing was written.")?;
             } else {
-                text::outcome(&mut out, &proposal, outcome, after.as_ref())?;
+                text::outcome(&mut out, &outcome, &proposal, after.as_ref())?;
             }
         }
     }
     let now = after.as_ref().unwrap_or(&proposal);
-    Ok(match &proposal.ruling {
-        Ruling::Decided(..) if args.dry_run => Exit::Done,
-        Ruling::Decided(..) if now.drifts() => Exit::Drift,
-        Ruling::Decided(..) => Exit::Done,
+    Ok(match (&proposal.ruling, &now.ruling) {
+        (Ruling::Decided(..), _) if args.dry_run => Exit::Done,
+        (Ruling::Decided(..), Ruling::Decided(..)) if now.is_in_order() => Exit::Done,
+        (Ruling::Decided(..), Ruling::Decided(..)) => Exit::Drift,
         _ => Exit::Refused,
     })
 }
@@ -101,7 +98,7 @@ fn read_plan(path: &Path) -> Result<serde_json::Value> {
 fn compare(session: &Session, proposal: &Proposal, kept: &serde_json::Value) -> Result<()> {
     let today = json::plan(session, proposal);
     let differs = |part: &&&str| today.get(**part) != kept.get(**part);
-    match ["deployment", "policy", "changes", "targets"].iter().find(differs) {
+    match ["deployment", "phase", "policy", "changes", "targets", "fingerprints"].iter().find(differs) {
         None => Ok(()),
         Some(part) => Err(UsageError(format!(
             "the kept plan is not what would be planned now (its {part} differ); run `precedent plan` again"

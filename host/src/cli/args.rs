@@ -19,7 +19,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Show the copy that each program uses today, the one that should win, and why
-    Explain(Common),
+    Explain(Selection),
     /// Show the changes, as a diff with fingerprints
     Plan(PlanArgs),
     /// Plan and write, or write a kept plan if nothing moved
@@ -32,9 +32,9 @@ pub(crate) enum Verb {
     Policy(PolicyArgs),
 }
 
-/// What every verb that looks at a deployment takes.
+/// Which deployment to look at, and how; what every such verb takes.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct Common {
+pub(crate) struct Selection {
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
@@ -93,7 +93,7 @@ impl From<PhaseArg> for Phase {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) selection: Selection,
     /// Exit 4 where something would change or drifts
     #[arg(long)]
     pub(crate) check: bool,
@@ -105,7 +105,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) selection: Selection,
     /// Show the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -117,7 +117,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) selection: Selection,
     /// Say nothing where all is well
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -12,28 +12,25 @@ use super::{
 };
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit> {
-    let session = Session::open("check", &args.common, Phase::Check)?;
+    let session = Session::open("check", &args.selection, Phase::Check)?;
     let proposal = session.propose()?;
     session.record(&proposal, None);
     let exit = match &proposal.ruling {
-        Ruling::Decided(_, plan) if !plan.is_empty() || proposal.drifts() => Exit::Drift,
-        Ruling::Decided(..) => Exit::Done,
+        Ruling::Decided(..) if proposal.is_in_order() => Exit::Done,
+        Ruling::Decided(..) => Exit::Drift,
         _ => Exit::Refused,
     };
     let mut out = anstream::stdout().lock();
-    match args.common.format {
+    match args.selection.format {
         Format::Json => json::print(&mut out, &json::check(&session, &proposal))?,
         Format::Text if args.quiet && exit == Exit::Done => {}
+        Format::Text if exit == Exit::Done => text::summary(&mut out, &proposal)?,
         Format::Text => {
             text::summary(&mut out, &proposal)?;
-            if exit != Exit::Done {
-                text::standings(&mut out, &proposal)?;
-            }
+            text::standings(&mut out, &proposal)?;
             text::findings(&mut out, &proposal)?;
             text::ruling(&mut out, &proposal)?;
-            if exit != Exit::Done {
-                text::next_step(&mut out, &session, &proposal)?;
-            }
+            text::next_step(&mut out, &session, &proposal)?;
         }
     }
     Ok(exit)

@@ -4,19 +4,19 @@ use anyhow::Result;
 use precedent::{Ruling, model::Phase};
 
 use super::{
-    args::{Common, Format},
+    args::{Format, Selection},
     exit::Exit,
     json,
     session::Session,
     text,
 };
 
-pub(crate) fn run(common: &Common) -> Result<Exit> {
-    let session = Session::open("explain", common, Phase::Check)?;
+pub(crate) fn run(selection: &Selection) -> Result<Exit> {
+    let session = Session::open("explain", selection, Phase::Check)?;
     let proposal = session.propose()?;
     session.record(&proposal, None);
     let mut out = anstream::stdout().lock();
-    match common.format {
+    match selection.format {
         Format::Json => json::print(&mut out, &json::explain(&session, &proposal))?,
         Format::Text => {
             text::heading(&mut out, &session, &proposal)?;

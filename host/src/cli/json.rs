@@ -33,7 +33,8 @@ pub(crate) fn explain(session: &Session, proposal: &Proposal) -> Value {
 pub(crate) fn check(session: &Session, proposal: &Proposal) -> Value {
     let mut document = head("precedent.check/1", session, proposal);
     document.insert("drift".into(), json!(proposal.drifts()));
-    document.insert("changes".into(), json!(proposal.plan().map_or(0, |plan| plan.changes.len())));
+    document
+        .insert("changes".into(), json!(proposal.plan().map_or(0, |plan| plan.changes().len())));
     document.insert("consumers".into(), consumers(proposal));
     finish(document, proposal)
 }
@@ -105,7 +106,7 @@ fn head(schema: &str, session: &Session, proposal: &Proposal) -> Map<String, Val
 
 fn add_plan(document: &mut Map<String, Value>, proposal: &Proposal) {
     let (changes, steps, targets) = match proposal.plan() {
-        Some(plan) => (json!(plan.changes), json!(plan.steps), json!(plan.targets)),
+        Some(plan) => (json!(plan.changes()), json!(plan.steps()), json!(plan.targets())),
         None => (json!([]), json!([]), json!([])),
     };
     document.insert("changes".into(), changes);

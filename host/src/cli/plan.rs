@@ -15,7 +15,7 @@ use super::{
 
 #[allow(clippy::disallowed_methods, reason = "the user names the file to keep the plan in")]
 pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
-    let session = Session::open("plan", &args.common, Phase::Check)?;
+    let session = Session::open("plan", &args.selection, Phase::Check)?;
     let proposal = session.propose()?;
     session.record(&proposal, None);
     let shown = json::plan(&session, &proposal);
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
         keep().with_context(|| format!("cannot keep the plan in {}", path.display()))?;
     }
     let mut out = anstream::stdout().lock();
-    match args.common.format {
+    match args.selection.format {
         Format::Json => json::print(&mut out, &shown)?,
         Format::Text => {
             text::heading(&mut out, &session, &proposal)?;
@@ -43,9 +43,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
         }
     }
     Ok(match &proposal.ruling {
-        Ruling::Decided(_, plan) if args.check && (!plan.is_empty() || proposal.drifts()) => {
-            Exit::Drift
-        }
+        Ruling::Decided(..) if args.check && !proposal.is_in_order() => Exit::Drift,
         Ruling::Decided(..) => Exit::Done,
         _ => Exit::Refused,
     })

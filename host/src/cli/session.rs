@@ -7,19 +7,20 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use precedent::{
     Error, Host, Proposal, Ruling,
     apply::{ApplyError, Outcome},
     artifact::{self, Cache, PolicyRef},
     config::{Deployment, Manifest},
-    decide::Engine,
-    model::Phase,
+    decide::{Engine, Limits, Policy},
+    model::{Phase, Snapshot},
     observe::{Machine, World},
     record::{Digests, Record, StateFolder, default_cache, default_folder},
     secret::Key,
 };
 
-use super::{args::Common, exit::UsageError, text};
+use super::{args::Selection, exit::UsageError, text};
 
 const MANIFEST: &str = "precedent.toml";
 const DEFAULT_POLICY: &str = "helm";
@@ -35,79 +36,123 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Reads the manifest, loads the policy and has it check its settings.
-    pub(crate) fn open(verb: &'static str, common: &Common, default: Phase) -> Result<Self> {
-        let variable = |name: &str| Machine::default().variable(name);
-        let mut deployment = read_deployment(common)?;
-        set_all(&mut deployment, common)?;
-        let state = default_folder(&variable).map(StateFolder::new);
-        let key = key(state.as_ref())?;
-        let engine = Engine::new().map_err(Error::from)?;
-        let cache_folder = default_cache(&variable).map(|folder| folder.join("compiled"));
-        let cache = cache_folder.as_deref().map(|folder| Cache { folder, key: &key });
-        let path = match &deployment.policy {
-            PolicyRef::File(template) => template.resolve(&deployment.base, &variable),
-            _ => None,
-        };
-        let limits = deployment.limits;
-        let policy = artifact::load(&engine, &deployment.policy, path.as_deref(), limits, cache)
-            .map_err(Error::from)?;
-        Ok(Self {
-            host: Host::new(deployment, policy, key)?,
-            phase: common.phase.map_or(default, Phase::from),
-            words: words(common),
-            verb,
-            state,
+    /// Reads the manifest, loads the policy and has it check its settings. From the manifest on, a
+    /// failure is recorded too.
+    pub(crate) fn open(verb: &'static str, selection: &Selection, default: Phase) -> Result<Self> {
+        let mut deployment = read_deployment(selection)?;
+        set_all(&mut deployment, selection)?;
+        let state = state();
+        let phase = selection.phase.map_or(default, Phase::from);
+        let name = deployment.name.clone();
+        let opened = Self::load(verb, selection, phase, deployment, state.clone());
+        opened.inspect_err(|error| {
+            let mut record = Record::begun(now(), verb, &name, phase);
+            record.error = Some(text::in_one_line(error));
+            append(state.as_ref(), &record);
         })
+    }
+
+    fn load(
+        verb: &'static str,
+        selection: &Selection,
+        phase: Phase,
+        deployment: Deployment,
+        state: Option<StateFolder>,
+    ) -> Result<Self> {
+        let key = key(state.as_ref())?;
+        let Deployment { policy, base, limits, .. } = &deployment;
+        let policy = load_policy(policy, base, *limits, &key)?;
+        let host = Host::new(deployment, policy, key)?;
+        Ok(Self { host, phase, words: words(selection), verb, state })
     }
 
     /// Observes, decides, checks and plans.
     pub(crate) fn propose(&self) -> Result<Proposal> {
-        Ok(self.host.propose(&Machine::default(), self.phase, now())?)
+        let observed = self.host.observe(&Machine::default(), self.phase, now());
+        match self.host.rule(&observed.snapshot) {
+            Ok(ruling) => Ok(Proposal::new(observed, ruling)),
+            Err(error) => {
+                let mut record = self.begun(&observed.snapshot);
+                record.error = Some(error.to_string());
+                append(self.state.as_ref(), &record);
+                Err(error.into())
+            }
+        }
     }
 
-    /// Adds the run to the journal. A journal that cannot be written is a warning: what was done
-    /// is done, and the gateway should start.
+    /// Adds the run to the journal.
     pub(crate) fn record(
         &self,
         proposal: &Proposal,
         applied: Option<&std::result::Result<Outcome, ApplyError>>,
     ) {
-        let Some(state) = &self.state else {
-            warn("no journal: neither PRECEDENT_STATE_DIR nor HOME is set");
-            return;
-        };
-        let (decision, refusal, violations, plan) = match &proposal.ruling {
-            Ruling::Decided(decision, plan) => (Some(decision), None, None, Some(plan)),
-            Ruling::Refused(refusal) => (None, Some(refusal), None, None),
-            Ruling::Violated(decision, violations) => {
-                (Some(decision), None, Some(violations.0.as_slice()), None)
+        let mut record = self.begun(&proposal.snapshot);
+        match &proposal.ruling {
+            Ruling::Decided(decision, plan) => {
+                record.decision = Some(decision);
+                record.plan = Some(plan);
             }
-            _ => (None, None, None, None),
-        };
-        let (outcome, error) = match applied {
-            None => (None, None),
-            Some(Ok(outcome)) => (Some(outcome), None),
-            Some(Err(error)) => (Some(&error.outcome), Some(error.to_string())),
-        };
-        let record = Record {
-            schema: "precedent.record/1",
-            at: proposal.snapshot.now,
-            verb: self.verb,
-            deployment: &proposal.snapshot.deployment,
-            phase: self.phase,
-            digests: Digests::of(&proposal.snapshot, Some(self.host.policy().digest())),
-            snapshot: &proposal.snapshot,
-            decision,
-            refusal,
-            violations,
-            plan,
-            outcome,
-            error,
-        };
-        if let Err(error) = state.append(&record) {
-            warn(&format!("no journal: {error}"));
+            Ruling::Refused(refusal) => record.refusal = Some(refusal),
+            Ruling::Violated(decision, violations) => {
+                record.decision = Some(decision);
+                record.violations = Some(&violations.0);
+            }
+            _ => {}
         }
+        match applied {
+            None => {}
+            Some(Ok(outcome)) => record.outcome = Some(outcome),
+            Some(Err(error)) => {
+                record.outcome = Some(&error.outcome);
+                record.error = Some(error.to_string());
+            }
+        }
+        append(self.state.as_ref(), &record);
+    }
+
+    fn begun<'r>(&'r self, snapshot: &'r Snapshot) -> Record<'r> {
+        let mut record = Record::begun(snapshot.now, self.verb, &snapshot.deployment, self.phase);
+        record.digests = Some(Digests::of(snapshot, self.host.policy().digest()));
+        record.snapshot = Some(snapshot);
+        record
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    Machine::default().variable(name)
+}
+
+/// Loads a policy, from what is kept if it was compiled before. A relative path is relative to
+/// `base`.
+pub(crate) fn load_policy(
+    reference: &PolicyRef,
+    base: &Path,
+    limits: Limits,
+    key: &Key,
+) -> Result<Policy> {
+    let engine = Engine::new().map_err(Error::from)?;
+    let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
+    let cache = folder.as_deref().map(|folder| Cache { folder, key });
+    let path = match reference {
+        PolicyRef::File(template) => template.resolve(base, &variable),
+        _ => None,
+    };
+    let policy = artifact::load(&engine, reference, path.as_deref(), limits, cache);
+    Ok(policy.map_err(Error::from)?)
+}
+
+/// Where the key and the journals are.
+pub(crate) fn state() -> Option<StateFolder> {
+    default_folder(&variable).map(StateFolder::new)
+}
+
+/// A journal that cannot be written is a warning: what was done is done, and the gateway should
+/// start.
+fn append(state: Option<&StateFolder>, record: &Record<'_>) {
+    match state.map(|state| state.append(record)) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => warn(&format!("no journal: {error}")),
+        None => warn("no journal: neither PRECEDENT_STATE_DIR nor HOME is set"),
     }
 }
 
@@ -115,9 +160,9 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn read_deployment(common: &Common) -> Result<Deployment> {
-    let policy = common.policy.as_deref().map(policy_from).transpose()?;
-    let path = common.manifest.clone().or_else(|| {
+fn read_deployment(selection: &Selection) -> Result<Deployment> {
+    let policy = selection.policy.as_deref().map(policy_from).transpose()?;
+    let path = selection.manifest.clone().or_else(|| {
         let here = PathBuf::from(MANIFEST);
         here.exists().then_some(here)
     });
@@ -144,12 +189,12 @@ pub(crate) fn policy_from(argument: &str) -> Result<PolicyRef> {
     }
 }
 
-fn set_all(deployment: &mut Deployment, common: &Common) -> Result<()> {
-    for pair in &common.attribute {
+fn set_all(deployment: &mut Deployment, selection: &Selection) -> Result<()> {
+    for pair in &selection.attribute {
         let (key, value) = split(pair, "--attribute")?;
         deployment.attributes.insert(key.to_owned(), value.to_owned());
     }
-    for pair in &common.set {
+    for pair in &selection.set {
         let (key, value) = split(pair, "--set")?;
         // A number, a boolean, an object if it reads as one; a string otherwise.
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
@@ -167,7 +212,7 @@ fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
 }
 
 /// The installation's key; for this run only where it cannot be kept.
-fn key(state: Option<&StateFolder>) -> Result<Key> {
+pub(crate) fn key(state: Option<&StateFolder>) -> Result<Key> {
     let kept = match state {
         Some(state) => state.key().map_err(|error| error.to_string()),
         None => Err("neither PRECEDENT_STATE_DIR nor HOME is set".to_owned()),
@@ -188,19 +233,22 @@ fn warn(message: &str) {
 }
 
 /// The flags that make another verb look at the same deployment.
-fn words(common: &Common) -> String {
+fn words(selection: &Selection) -> String {
     let mut words = String::new();
     let mut add = |flag: &str, value: &str| {
         words.push_str(&format!(" {flag} {}", quoted(value)));
     };
-    if let Some(path) = &common.manifest {
+    if let Some(path) = &selection.manifest {
         add("--manifest", &path.display().to_string());
     }
-    if let Some(policy) = &common.policy {
+    if let Some(policy) = &selection.policy {
         add("--policy", policy);
     }
-    common.set.iter().for_each(|pair| add("--set", pair));
-    common.attribute.iter().for_each(|pair| add("--attribute", pair));
+    if let Some(phase) = selection.phase.and_then(|phase| phase.to_possible_value()) {
+        add("--phase", phase.get_name());
+    }
+    selection.set.iter().for_each(|pair| add("--set", pair));
+    selection.attribute.iter().for_each(|pair| add("--attribute", pair));
     words
 }
 

@@ -8,11 +8,8 @@ use std::{
 
 use anyhow::Result;
 use precedent::{
-    Error,
-    artifact::{self, PolicyRef},
     cases::{self, Case, CaseError, CaseResult, Runner},
-    decide::{Engine, Limits},
-    record::{StateFolder, default_cache, default_folder},
+    decide::Limits,
 };
 
 use super::{
@@ -20,7 +17,6 @@ use super::{
     exit::{Exit, UsageError},
     json, session, text,
 };
-use precedent::observe::{Machine, World};
 
 pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
     let cases = read_all(&args.paths)?;
@@ -28,20 +24,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
         return Err(UsageError(format!("no case found in {}", names(&args.paths))).into());
     }
     let reference = session::policy_from(&args.policy)?;
-    let engine = Engine::new().map_err(Error::from)?;
-    let variable = |name: &str| Machine::default().variable(name);
-    let key = default_folder(&variable).and_then(|folder| StateFolder::new(folder).key().ok());
-    let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
-    let cache = match (&key, &folder) {
-        (Some(key), Some(folder)) => Some(artifact::Cache { folder, key }),
-        _ => None,
-    };
-    let path = match &reference {
-        PolicyRef::File(template) => template.resolve(Path::new(""), &variable),
-        _ => None,
-    };
-    let policy = artifact::load(&engine, &reference, path.as_deref(), Limits::default(), cache)
-        .map_err(Error::from)?;
+    let key = session::key(session::state().as_ref())?;
+    let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key)?;
     let mut runner = Runner::new(&policy, reference);
     let results: Vec<CaseResult> =
         cases.iter().map(|case| Ok(runner.run(case)?)).collect::<Result<_>>()?;

@@ -45,22 +45,24 @@ pub(crate) fn summary(out: &mut impl Write, proposal: &Proposal) -> Written {
     let drifting = proposal.decision().map_or(0, |decision| {
         decision.verdicts.iter().filter(|v| drifts(&proposal.snapshot, v)).count()
     });
-    let changes = proposal.plan().map_or(0, |plan| plan.changes.len());
-    match (&proposal.ruling, drifting, changes) {
-        (Ruling::Decided(..), 0, 0) => writeln!(out, "{name}: {}", paint(GREEN, "in sync")),
-        (Ruling::Decided(..), drifting, changes) => writeln!(
+    let changes = proposal.plan().map_or(0, |plan| plan.changes().len());
+    match &proposal.ruling {
+        Ruling::Decided(..) if proposal.is_in_order() => {
+            writeln!(out, "{name}: {}", paint(GREEN, "in sync"))
+        }
+        Ruling::Decided(..) if drifting + changes > 0 => writeln!(
             out,
-            "{name}: {}: {drifting} {} another copy than the policy wants, {changes} {} to change\n",
+            "{name}: {}: {drifting} {} another secret than the policy wants, or none; {changes} {} to change\n",
             paint(RED, "drift"),
-            if drifting == 1 { "program uses" } else { "programs use" },
+            if drifting == 1 { "program gets" } else { "programs get" },
             if changes == 1 { "copy" } else { "copies" },
         ),
-        (Ruling::Refused(_), ..) => writeln!(out, "{name}: {}\n", paint(RED, "refused")),
-        _ => writeln!(
-            out,
-            "{name}: {}\n",
-            paint(RED, "the policy's decision breaks the host's rules")
-        ),
+        Ruling::Decided(..) => writeln!(out, "{name}: {}\n", paint(RED, "not in order")),
+        Ruling::Refused(_) => writeln!(out, "{name}: {}\n", paint(RED, "refused")),
+        _ => {
+            let words = "the policy's decision breaks the host's rules";
+            writeln!(out, "{name}: {}\n", paint(RED, words))
+        }
     }
 }
 
@@ -118,23 +120,24 @@ pub(crate) fn ruling(out: &mut impl Write, proposal: &Proposal) -> Written {
 
 /// What to do next.
 pub(crate) fn next_step(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Written {
-    let Some(plan) = proposal.plan() else {
-        return Ok(());
-    };
-    let words = &session.words;
-    if !plan.is_empty() {
-        let apply = format!("precedent apply{words}");
-        writeln!(out, "\nTo repair: {}", paint(BOLD, &apply))
-    } else if proposal.drifts() {
-        writeln!(out, "\nNothing that Precedent may or can change; the findings say why.")
-    } else {
-        in_sync(out, proposal)
+    match proposal.plan() {
+        Some(plan) if !plan.is_empty() => {
+            let apply = format!("precedent apply{}", session.words);
+            writeln!(out, "\nTo repair: {}", paint(BOLD, &apply))
+        }
+        _ => state(out, proposal),
     }
 }
 
-/// All is well, or there is nothing that could be.
-pub(super) fn in_sync(out: &mut impl Write, proposal: &Proposal) -> Written {
-    let words = if standings::any_secret(proposal) {
+/// Whether all is well, in a sentence; nothing where a refusal or a violation has said it.
+pub(super) fn state(out: &mut impl Write, proposal: &Proposal) -> Written {
+    if !matches!(proposal.ruling, Ruling::Decided(..)) {
+        return Ok(());
+    }
+    let words = if !proposal.is_in_order() {
+        let words = "Not in order, and not something that Precedent may or can change; the findings say why.";
+        paint(RED, words)
+    } else if standings::any_secret(proposal) {
         paint(GREEN, "In sync: every program gets the secret that it should.")
     } else {
         "There is no copy of a secret here, so nothing can disagree.".to_owned()
@@ -158,11 +161,16 @@ pub(crate) fn warning(out: &mut impl Write, message: &str) -> Written {
     writeln!(out, "{} {message}", paint(YELLOW.bold(), "warning:"))
 }
 
-/// An error with its causes, each once, and the line of the manifest it speaks of.
-pub(crate) fn error(out: &mut impl Write, error: &anyhow::Error) -> Written {
+/// An error with its causes, each once.
+pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     let mut chain: Vec<String> = error.chain().map(|cause| harmless(&cause.to_string())).collect();
     chain.dedup();
-    writeln!(out, "{} {}", paint(RED.bold(), "error:"), chain.join(": "))?;
+    chain.join(": ")
+}
+
+/// An error with its causes, and the line of the manifest it speaks of.
+pub(crate) fn error(out: &mut impl Write, error: &anyhow::Error) -> Written {
+    writeln!(out, "{} {}", paint(RED.bold(), "error:"), in_one_line(error))?;
     let manifest = match error.downcast_ref::<Error>() {
         Some(Error::Manifest(error)) => error,
         _ => return Ok(()),

@@ -14,7 +14,8 @@ use super::{Syntax, path::PathTemplate};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Declarations {
     /// What is known of each credential. One that is not named here has no placeholders.
-    pub(super) credentials: BTreeMap<String, CredentialTable>,
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
+    pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
     /// JSON or JSON5 files that hold copies.
     pub(super) documents: Vec<DocumentTable>,
     /// Places that can hold a copy.
@@ -65,7 +66,8 @@ pub enum ReferenceForm {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct DocumentTable {
     /// What locations name it by.
-    pub(super) name: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub(super) name: Spanned<String>,
     /// Where it is.
     pub(super) path: PathTemplate,
     /// `json5` (the default) or `json`.
@@ -74,6 +76,9 @@ pub(super) struct DocumentTable {
     /// The forms of reference that its readers know; the first is the one to write.
     #[serde(default)]
     pub(super) references: Vec<ReferenceForm>,
+    /// The key that says that an object goes on in another file, such as `$include`. Nothing is
+    /// read or written below such an object.
+    pub(super) include_key: Option<String>,
 }
 
 /// A place that can hold a copy: exactly one of `env`, `file`, or `document` with `pointer`.
@@ -112,7 +117,8 @@ pub(super) struct ConsumerTable {
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub(super) name: Spanned<String>,
     /// The credentials that it reads.
-    pub(super) credentials: Vec<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) credentials: Vec<Spanned<String>>,
     /// More about it, for the policy.
     #[serde(default)]
     pub(super) attributes: BTreeMap<String, String>,

@@ -12,7 +12,13 @@ use super::{
     preset::Preset,
     spec::CredentialSpec,
 };
-use crate::{artifact::PolicyRef, decide::Limits, model::CredentialId};
+use toml::Spanned;
+
+use crate::{
+    artifact::{PolicyRef, shipped},
+    decide::Limits,
+    model::CredentialId,
+};
 
 /// A deployment, ready to be observed.
 #[derive(Debug, Clone)]
@@ -143,21 +149,21 @@ fn load_preset(
 
 fn policy_of(source: &Source<'_>, manifest: &Manifest) -> Result<PolicyRef, ManifestError> {
     match (&manifest.policy.name, &manifest.policy.file) {
-        (Some(name), None) => Ok(PolicyRef::Shipped(name.clone())),
+        (Some(name), None) if shipped().contains(&name.get_ref().as_str()) => {
+            Ok(PolicyRef::Shipped(name.get_ref().clone()))
+        }
+        (Some(name), None) => {
+            let message = unknown("policy", name.get_ref(), shipped().into_iter());
+            Err(source.error(name, format!("{message}, or a component by `file`")))
+        }
         (None, Some(path)) => Ok(PolicyRef::File(path.clone())),
-        (Some(_), Some(_)) => Err(ManifestError::at(
-            source.path,
-            source.text,
-            None,
-            "[policy] has both `name` and `file`; keep one".to_owned(),
-        )),
-        (None, None) => Err(ManifestError::at(
-            source.path,
-            source.text,
-            None,
-            "no policy is named; add `[policy]` with `name = \"helm\"` or `file = \"...\"`, or use --policy"
-                .to_owned(),
-        )),
+        (Some(name), Some(_)) => {
+            Err(source.error(name, "a policy has `name` or `file`, not both; keep one".to_owned()))
+        }
+        (None, None) => {
+            let message = "no policy is named; add `[policy]` with `name = \"helm\"` or `file = \"...\"`, or use --policy";
+            Err(source.error(&Spanned::new(0..0, ()), message.to_owned()))
+        }
     }
 }
 

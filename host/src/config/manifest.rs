@@ -36,7 +36,8 @@ pub struct Manifest {
     /// The bounds of one decision.
     pub(super) limits: LimitTable,
     /// What is known of each credential.
-    pub(super) credentials: BTreeMap<String, CredentialTable>,
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
+    pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
     /// JSON or JSON5 files that hold copies; one with the name of a preset's takes its place.
     pub(super) documents: Vec<DocumentTable>,
     /// Places that can hold a copy; one with the name of a preset's takes its place.
@@ -67,7 +68,8 @@ pub(super) struct DeploymentTable {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct PolicyTable {
     /// Name of a shipped policy.
-    pub(super) name: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) name: Option<Spanned<String>>,
     /// Path of a component.
     pub(super) file: Option<PathTemplate>,
 }

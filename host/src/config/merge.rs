@@ -28,6 +28,25 @@ impl Source<'_> {
     }
 }
 
+impl Source<'_> {
+    /// A name that stands twice in one file is a typing error; in a manifest, one of the preset's
+    /// is a replacement.
+    fn refuse_twins<'n>(
+        &self,
+        what: &str,
+        names: impl Iterator<Item = &'n Spanned<String>>,
+    ) -> Result<(), ManifestError> {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if !seen.insert(name.get_ref()) {
+                let message = format!("{what} `{}` stands twice", name.get_ref());
+                return Err(self.error(name, message));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Deployment {
     fn credential_id(&mut self, name: &str) -> CredentialId {
         let known = self.credentials.iter().position(|credential| credential.name == name);
@@ -46,11 +65,15 @@ impl Deployment {
         source: &Source<'_>,
         own: &Declarations,
     ) -> Result<(), ManifestError> {
+        source.refuse_twins("document", own.documents.iter().map(|table| &table.name))?;
+        source.refuse_twins("location", own.locations.iter().map(|table| &table.name))?;
+        source.refuse_twins("consumer", own.consumers.iter().map(|table| &table.name))?;
+        source.refuse_twins("fact", own.facts.iter().map(|table| &table.name))?;
         for table in &own.documents {
-            let DocumentTable { name, path, syntax, references } = table.clone();
-            replace(&mut self.documents, DocumentSpec { name, path, syntax, references }, |d| {
-                &d.name
-            });
+            let DocumentTable { name, path, syntax, references, include_key } = table.clone();
+            let spec =
+                DocumentSpec { name: name.into_inner(), path, syntax, references, include_key };
+            replace(&mut self.documents, spec, |document| &document.name);
         }
         for table in &own.locations {
             let spec = self.location(source, table)?;
@@ -66,7 +89,7 @@ impl Deployment {
                 ));
             }
             for credential in &table.credentials {
-                let credential = self.credential_id(credential);
+                let credential = self.known_credential(source, credential)?;
                 self.consumers.push(ConsumerSpec {
                     name: table.name.get_ref().clone(),
                     credential,
@@ -79,13 +102,26 @@ impl Deployment {
             replace(&mut self.facts, spec, |fact| &fact.name);
         }
         for (name, table) in &own.credentials {
-            let id = self.credential_id(name);
+            let id = self.known_credential(source, name)?;
             if let Some(credential) = self.credentials.get_mut(id.index()) {
                 credential.placeholders.extend(table.placeholders.iter().cloned());
                 credential.trim = table.trim.unwrap_or(credential.trim);
             }
         }
         Ok(())
+    }
+
+    /// A credential that some location holds: another one is a typing error.
+    fn known_credential(
+        &mut self,
+        source: &Source<'_>,
+        name: &Spanned<String>,
+    ) -> Result<CredentialId, ManifestError> {
+        let known = self.credentials.iter().position(|known| known.name == *name.get_ref());
+        known.map(CredentialId::from_index).ok_or_else(|| {
+            let known = self.credentials.iter().map(|credential| credential.name.as_str());
+            source.error(name, unknown("credential", name.get_ref(), known))
+        })
     }
 
     fn location(
@@ -184,29 +220,28 @@ impl Deployment {
                 ));
             }
         }
-        let shows_secret = |fact: &&FactTable| {
-            let named = self.facts.iter().find(|known| known.name == *fact.name.get_ref());
-            named.is_some_and(|fact| {
-                !fact.presence_only
-                    && self.locations.iter().any(|location| match (&location.place, &fact.source) {
-                        (PlaceSpec::Variable(a), FactSource::Variable(b)) => a == b,
-                        (PlaceSpec::Pointer(a, at), FactSource::Pointer(b, fact_at)) => {
-                            a == b && at == fact_at
-                        }
-                        _ => false,
-                    })
-            })
+        let shows_secret = |fact: &&FactSpec| {
+            !fact.presence_only
+                && self.locations.iter().any(|location| match (&location.place, &fact.source) {
+                    (PlaceSpec::Variable(a), FactSource::Variable(b)) => a == b,
+                    (PlaceSpec::Pointer(a, at), FactSource::Pointer(b, fact_at)) => {
+                        a == b && at == fact_at
+                    }
+                    _ => false,
+                })
         };
-        match own.facts.iter().find(shows_secret) {
-            Some(fact) => Err(source.error(
-                &fact.name,
-                format!(
-                    "fact `{}` would show a secret to the policy; set `presence-only = true`, or take another place",
-                    fact.name.get_ref()
-                ),
-            )),
-            None => Ok(()),
-        }
+        let Some(fact) = self.facts.iter().find(shows_secret) else {
+            return Ok(());
+        };
+        let message = format!(
+            "fact `{}` would show a secret to the policy; set `presence-only = true`, or take another place",
+            fact.name
+        );
+        let written = own.facts.iter().find(|table| *table.name.get_ref() == fact.name);
+        Err(match written {
+            Some(table) => source.error(&table.name, message),
+            None => source.error(&Spanned::new(0..0, ()), message),
+        })
     }
 
     pub(super) fn grants(

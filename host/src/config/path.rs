@@ -61,7 +61,14 @@ fn expand(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Strin
                     .unwrap_or(after.len()),
             ),
         };
-        expanded.push_str(&set(name)?);
+        let value = set(name)?;
+        // What a gateway's own variables may hold, unexpanded, from a unit or a container file.
+        match value.trim().strip_prefix("~/") {
+            Some(below) if expanded.is_empty() => {
+                expanded = format!("{}/{below}", set("HOME")?.trim_end_matches('/'));
+            }
+            _ => expanded.push_str(value.trim()),
+        }
         rest = after;
     }
     expanded.push_str(rest);
@@ -89,6 +96,8 @@ mod tests {
         assert_eq!(path(&all[2..]).as_deref(), Some("/home/node/.openclaw/openclaw.json"));
         assert_eq!(path(&[]), None);
         assert_eq!(path(&[("HOME", " ")]), None);
+        let unexpanded = [("STATE", " ~/st "), ("HOME", "/home/node")];
+        assert_eq!(path(&unexpanded).as_deref(), Some("/home/node/st/openclaw.json"));
     }
 
     #[test]

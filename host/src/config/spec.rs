@@ -23,6 +23,8 @@ pub struct DocumentSpec {
     pub syntax: Syntax,
     /// The forms of reference that its readers know.
     pub references: Vec<ReferenceForm>,
+    /// The key that says that an object goes on in another file.
+    pub include_key: Option<String>,
 }
 
 /// Where a location is.

@@ -48,10 +48,17 @@ impl Engine {
     }
 
     /// Ticks for as long as the guard lives. Returns it and the deadline in ticks.
-    pub(super) fn time(&self, deadline: Duration) -> (Running, u64) {
-        let ticks = deadline.as_millis().div_ceil(TICK.as_millis()).max(1);
-        // One more: the first tick may come at once.
-        (Clock::start(&self.clock, &self.inner), u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1)
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system gives no thread for the clock: without one there is no deadline.
+    pub(super) fn time(&self, deadline: Duration) -> std::io::Result<(Running, u64)> {
+        // A year at most, far from where the engine's own sum would overflow; and one tick more,
+        // for the first may come at once.
+        let most = Duration::from_secs(365 * 24 * 3600);
+        let ticks = deadline.min(most).as_millis().div_ceil(TICK.as_millis());
+        let running = Clock::start(&self.clock, &self.inner)?;
+        Ok((running, u64::try_from(ticks).unwrap_or(u64::MAX / 2).saturating_add(1)))
     }
 }
 
@@ -90,17 +97,18 @@ struct State {
 pub(super) struct Running(Arc<Clock>);
 
 impl Clock {
-    fn start(clock: &Arc<Self>, engine: &wasmtime::Engine) -> Running {
+    fn start(clock: &Arc<Self>, engine: &wasmtime::Engine) -> std::io::Result<Running> {
         let mut state = clock.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.running += 1;
         if !state.ticking {
-            state.ticking = true;
             let (clock, engine) = (Arc::downgrade(clock), engine.weak());
-            thread::spawn(move || tick(&clock, &engine));
+            let name = "precedent-clock".to_owned();
+            thread::Builder::new().name(name).spawn(move || tick(&clock, &engine))?;
+            state.ticking = true;
         }
+        state.running += 1;
         drop(state);
         clock.wake.notify_one();
-        Running(Arc::clone(clock))
+        Ok(Running(Arc::clone(clock)))
     }
 }
 

@@ -59,6 +59,9 @@ pub enum DecideError {
         /// What is wrong with them.
         faults: Vec<String>,
     },
+    /// No thread for the deadline's clock could be had.
+    #[error("the policy is not run, for its deadline cannot be watched: {0}")]
+    Clock(String),
     /// What came back is no answer.
     #[error("the policy's answer cannot be used: {0}")]
     Answer(String),
@@ -68,7 +71,7 @@ impl DecideError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Limit { limit: Limit::Deadline, .. })
+        matches!(self, Self::Limit { limit: Limit::Deadline, .. } | Self::Clock(_))
     }
 }
 
@@ -189,14 +192,16 @@ impl Policy {
         let mut store = Store::new(self.engine.inner(), Meter::new(self.limits));
         store.limiter(|meter| meter);
         store.set_hostcall_fuel(self.limits.output_bytes);
-        let (_running, ticks) = self.engine.time(self.limits.deadline);
+        let (_running, ticks) = self
+            .engine
+            .time(self.limits.deadline)
+            .map_err(|error| DecideError::Clock(error.to_string()))?;
         store.set_epoch_deadline(ticks);
         let result = self.pre.instantiate(&mut store).and_then(|world| call(&world, &mut store));
         result.map_err(|error| self.classify(&error, store.data_mut().denied.take()))
     }
 
-    /// Says which bound was hit, or that the policy crashed. What the guest left in the error is
-    /// not shown: it could be anything.
+    /// Says which bound was hit, or that the policy crashed.
     fn classify(&self, error: &wasmtime::Error, denied: Option<(Limit, String)>) -> DecideError {
         if let Some((limit, detail)) = denied {
             return DecideError::Limit { limit, detail };

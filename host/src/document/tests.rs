@@ -104,15 +104,15 @@ fn every_token_comes_back_as_it_was() {
             let text = format!("{{gateway: {{remote: {{token: {quote}old{quote}}}}}}}");
             let edited = set(&text, TOKEN, token).unwrap_or_default();
             let decoded = Text::decode(edited.as_bytes()).ok();
-            let found = decoded
-                .as_ref()
-                .and_then(|text| Tree::parse(text, Syntax::Json5).ok())
-                .map(|tree| {
-                    match tree.find(&Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!())) {
+            let found =
+                decoded.as_ref().and_then(|text| Tree::parse(text, Syntax::Json5).ok()).map(
+                    |tree| match tree
+                        .find(&Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!()), None)
+                    {
                         Found::Text(text) => text.to_owned(),
                         _ => String::new(),
-                    }
-                });
+                    },
+                );
             assert_eq!(found.as_deref(), Some(token), "{edited:?}");
         }
     }
@@ -129,6 +129,28 @@ fn what_cannot_be_edited_says_why() {
         says("{\"gateway\":{},\"gateway\":{}}").as_deref(),
         Some("the key `gateway` stands twice in one object")
     );
+}
+
+#[test]
+fn what_the_languages_do_not_have_is_refused() {
+    let says = |text: &str, syntax| {
+        let text = Text::decode(text.as_bytes()).ok()?;
+        Tree::parse(&text, syntax).err().map(|error| error.message)
+    };
+    let json5 = |text| says(text, Syntax::Json5);
+    assert_eq!(json5("{a: 'one\ntwo'}").as_deref(), Some("a string goes over the end of the line"));
+    assert_eq!(json5("{a: 'one\\\ntwo', b: \"x\\\r\ny\"}"), None);
+    assert_eq!(json5("{foo-bar: 1}").as_deref(), Some("a key that is no identifier needs quotes"));
+    assert_eq!(json5("{1: 2}").as_deref(), Some("a key that is no identifier needs quotes"));
+    assert_eq!(json5("{$a_1: 2, \u{fc}b: 3, 'x-y': 4}"), None);
+    let separator = "a line separator (U+2028 or U+2029) outside a string";
+    assert_eq!(json5("{a: 1, // x\u{2028} b: 2\n}").as_deref(), Some(separator));
+    assert_eq!(json5("{a: 'x\u{2028}y'}"), None);
+    // What a parser says of a string may hold a part of it.
+    assert_eq!(json5(r#"{"a": "\ud83e"}"#).as_deref(), Some("a string cannot be read"));
+    assert_eq!(says("{\"a\": \"x\ty\"}", Syntax::Json).as_deref(), Some("this is no JSON"));
+    assert!(says("{\"a\": 01}", Syntax::Json).is_some());
+    assert_eq!(says("{\"a\": 1.50e3}", Syntax::Json), None);
 }
 
 #[test]

@@ -6,11 +6,12 @@ use jsonc_parser::{
     CollectOptions, ParseOptions,
     ast::{Object, Value},
     common::Ranged,
+    errors::ParseErrorKind,
     parse_to_ast,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, Text, line_and_column};
+use super::{DocumentError, Text, line_and_column, strict};
 use crate::model::{Fault, Pointer};
 
 /// What a document may be written in.
@@ -75,10 +76,15 @@ impl<'t> Tree<'t> {
             parse_to_ast(text, &CollectOptions::default(), &syntax.options()).map_err(|error| {
                 DocumentError {
                     fault: Fault::Syntax,
-                    message: lower_first(&error.kind().to_string()),
+                    message: match error.kind() {
+                        // Its own words quote the text, which may be a secret's.
+                        ParseErrorKind::String(_) => "a string cannot be read".to_owned(),
+                        kind => lower_first(&kind.to_string()),
+                    },
                     at: Some((error.line_display(), error.column_display())),
                 }
             })?;
+        strict::check(text, syntax, parsed.value.as_ref())?;
         let root = match parsed.value {
             Some(Value::Object(root)) => root,
             Some(_) => {
@@ -106,12 +112,23 @@ impl<'t> Tree<'t> {
         Ok(Self { root })
     }
 
-    /// What stands at a pointer.
-    pub(crate) fn find(&self, pointer: &Pointer) -> Found<'_, 't> {
+    /// What stands at a pointer. An object with the key `elsewhere` goes on in another file, so
+    /// that nothing can be said of what is below it.
+    pub(crate) fn find(&self, pointer: &Pointer, elsewhere: Option<&str>) -> Found<'_, 't> {
         let mut object = &self.root;
         let mut walked: Vec<&str> = Vec::new();
         let mut steps = pointer.steps().iter().peekable();
         while let Some(step) = steps.next() {
+            if let Some(elsewhere) = elsewhere
+                && object.properties.iter().any(|p| p.name.as_str() == elsewhere)
+            {
+                let at =
+                    if walked.is_empty() { "the document".to_owned() } else { walked.join(".") };
+                return Found::Unusable {
+                    at,
+                    is: "continued in another file, which is not followed",
+                };
+            }
             walked.push(step);
             let Some(property) = object.properties.iter().find(|p| p.name.as_str() == step) else {
                 return Found::Nothing;

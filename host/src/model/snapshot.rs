@@ -143,6 +143,14 @@ pub enum Presence {
 }
 
 impl Presence {
+    /// Whether a reference stands here that the host may not follow: a reader gets a secret, but
+    /// which one is not known.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Reference(reference)
+            if reference.resolved.is_none() && reference.kind != ReferenceKind::Environment)
+    }
+
     /// The secret that a reader would get here.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {

@@ -19,6 +19,7 @@ pub(super) struct Document {
     writable: bool,
     syntax: Syntax,
     forms: Vec<ReferenceForm>,
+    include_key: Option<String>,
     state: State,
 }
 
@@ -75,6 +76,7 @@ impl Documents {
                 writable,
                 syntax: spec.syntax,
                 forms: spec.references.clone(),
+                include_key: spec.include_key.clone(),
                 state,
             })
         };
@@ -106,7 +108,7 @@ impl Documents {
             return None;
         };
         let document = self.iter().find(|document| document.id == *file)?;
-        document.with_tree(|tree| match tree.find(pointer) {
+        document.with_tree(|tree| match document.find(tree, pointer) {
             Found::Unusable { at, is } => Some((at, is)),
             Found::Scalar(_) => Some((pointer.dotted(), "no string")),
             Found::Object(_) => Some((pointer.dotted(), "an object")),
@@ -154,7 +156,7 @@ impl Document {
             State::Absent => Seen::Nothing,
             State::Broken(problem) => Seen::Unreadable(problem.fault),
             State::Parsed(_) => self
-                .with_tree(|tree| match tree.find(pointer) {
+                .with_tree(|tree| match self.find(tree, pointer) {
                     Found::Nothing => Seen::Nothing,
                     Found::Text(text) => match reference::in_text(text, &self.forms, variable) {
                         Some(reference) => Seen::Reference(reference),
@@ -174,11 +176,20 @@ impl Document {
 
     /// A string, number or boolean that is no secret.
     pub(super) fn scalar(&self, pointer: &Pointer) -> Option<String> {
-        self.with_tree(|tree| match tree.find(pointer) {
+        self.with_tree(|tree| match self.find(tree, pointer) {
             Found::Text(text) => Some(text.to_owned()),
             Found::Scalar(text) => Some(text),
             _ => None,
         })?
+    }
+
+    /// Whether nothing stands at a pointer, and an object could be made on the way to it.
+    pub(super) fn is_free(&self, pointer: &Pointer) -> bool {
+        self.with_tree(|tree| matches!(self.find(tree, pointer), Found::Nothing)).unwrap_or(false)
+    }
+
+    fn find<'d, 't>(&self, tree: &'d Tree<'t>, pointer: &Pointer) -> Found<'d, 't> {
+        tree.find(pointer, self.include_key.as_deref())
     }
 
     /// Parses again for every look: the tree borrows the text, and a look costs microseconds.

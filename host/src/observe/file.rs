@@ -134,10 +134,11 @@ fn is_replaceable(path: &Path, metadata: &std::fs::Metadata) -> bool {
     let by_mode = metadata.permissions().mode() & 0o222 != 0;
     let access = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
     by_mode
-        && metadata.nlink() >= 1
+        // Another name of the same file would keep the old secret, and nobody would know.
+        && metadata.nlink() == 1
         && !goes_through_data_link(path)
         && access(&real, Access::WRITE_OK)
-        && real.parent().is_some_and(|folder| access(folder, Access::WRITE_OK | Access::EXEC_OK))
+        && real.parent().is_some_and(|folder| access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK))
 }
 
 /// Whether the path is in a mounted ConfigMap or Secret: a step of it, or a link on it, is `..data`.

@@ -34,10 +34,27 @@ pub(super) fn in_text(
     if !forms.contains(&ReferenceForm::Variable) {
         return None;
     }
-    let name = text.trim().strip_prefix("${")?.strip_suffix('}')?;
-    let is_name = !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    is_name.then(|| to_variable(name, variable))
+    let whole = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match whole.filter(|name| is_name(name)) {
+        Some(name) => Some(to_variable(name, variable)),
+        // A text with a reference in it is put together by its readers; to replace it would destroy
+        // what somebody meant.
+        None => reads_as_reference(text).then(|| Followed {
+            kind: ReferenceKind::Unknown,
+            target: "a text with variables in it".to_owned(),
+            value: None,
+        }),
+    }
+}
+
+/// Whether readers that substitute `${NAME}` would find one in the text.
+pub(crate) fn reads_as_reference(text: &str) -> bool {
+    text.split("${").skip(1).any(|rest| rest.split_once('}').is_some_and(|(name, _)| is_name(name)))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Reads an object as a reference, where the document's readers know the form. An object of

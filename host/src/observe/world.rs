@@ -22,6 +22,11 @@ pub trait World {
     /// Why it could not be read.
     fn read(&self, path: &Path) -> Result<FileContents, ReadError>;
 
+    /// The path that a file has whatever links lead to it; the path itself where that is not known.
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
     /// A variable that is set and is UTF-8.
     fn variable(&self, name: &str) -> Option<String> {
         self.raw_variable(name).flatten().map(|value| value.to_string())
@@ -45,6 +50,10 @@ impl World for Machine {
 
     fn read(&self, path: &Path) -> Result<FileContents, ReadError> {
         file::read(path)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
     }
 }
 

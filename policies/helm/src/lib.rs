@@ -36,6 +36,15 @@ impl Policy for Helm {
                 follow(&installation, settings.persist, source, copy, &mut decision);
             }
         }
+        if authority.is_some() && !installation.version_known {
+            let message = format!(
+                "the version of OpenClaw is not known here; its programs are taken to read as those of {}",
+                installation.version
+            );
+            decision
+                .finding(Severity::Info, "version-unknown", message)
+                .remedy("say it: --attribute openclaw-version=2026.9.6, or [deployment.attributes] in the manifest");
+        }
         installation.judge(&mut decision, |consumer, resolved| {
             let token = snapshot.credential_name(consumer.credential) == "gateway-token";
             match authority {
@@ -82,38 +91,48 @@ fn authority<'s>(installation: &Installation<'s>, decision: &mut Decision) -> Op
             return None;
         }
     }
-    if installation.mode == Mode::Remote {
+    if installation.is_ambiguous() {
+        let message = "gateway.auth.token and gateway.auth.password are both set and gateway.auth.mode is not: OpenClaw does not start like that";
         decision
-            .finding(
-                Severity::Info,
-                "remote-mode",
-                "gateway.mode is remote: gateway.remote.token belongs to the other gateway and is not touched",
-            )
+            .finding(Severity::Error, "auth-ambiguous", message)
+            .at(installation.location(Credential::Token.auth()))
+            .remedy("set gateway.auth.mode to token or password");
+        return None;
+    }
+    if installation.mode == Mode::Remote {
+        let message = "gateway.mode is remote: gateway.remote.token belongs to the other gateway and is not touched";
+        decision
+            .finding(Severity::Info, "remote-mode", message)
             .at(installation.location(Credential::Token.remote()));
         return None;
     }
     match installation.auth_mode() {
-        AuthMode::Token => Some(source),
+        AuthMode::Token => {}
         AuthMode::Password => {
+            let message = "clients authenticate with a password here; a token beside it is not written, for OpenClaw refuses to start with both and no mode";
             decision
-                .finding(
-                    Severity::Info,
-                    "password-mode",
-                    "clients authenticate with a password here; a token beside it is not written, for OpenClaw refuses to start with both and no mode",
-                )
+                .finding(Severity::Info, "password-mode", message)
                 .at(installation.location(Credential::Password.auth()));
-            None
+            return None;
         }
         AuthMode::Other => {
             let mode = installation.snapshot.fact("gateway.auth.mode").unwrap_or("unknown");
-            decision.finding(
-                Severity::Info,
-                "no-token-mode",
-                format!("gateway.auth.mode is {mode}: no token is used, and none is written"),
-            );
-            None
+            let message =
+                format!("gateway.auth.mode is {mode}: no token is used, and none is written");
+            decision.finding(Severity::Info, "no-token-mode", message);
+            return None;
         }
     }
+    // The server takes what its configuration refers to. Where that is another token, or one that
+    // is not known here, clients must not be given the variable's.
+    let server = installation.location(Credential::Token.auth());
+    if let Some(server) = server.filter(|copy| copy.reference().is_some())
+        && !server.same_secret(&source)
+    {
+        keep_reference(source, server, decision);
+        return None;
+    }
+    Some(source)
 }
 
 /// Makes one copy follow the source, or go.
@@ -176,21 +195,24 @@ fn follow(
 fn keep_reference(source: Location<'_>, copy: Location<'_>, decision: &mut Decision) {
     let (label, truth) = (copy.label(), source.label());
     let target = copy.reference().map_or("", |reference| &reference.target);
-    let (severity, code, leads) = match copy.fingerprint() {
-        Some(_) if copy.same_secret(&source) => {
-            (Severity::Info, "reference-kept", "which leads to the same token".to_owned())
+    let mut found = |severity, code: &str, leads: &str| {
+        let message = format!("{label} refers to {target}, {leads}; a reference is not replaced");
+        let finding = decision.finding(severity, code, message).at([copy]);
+        if severity != Severity::Info {
+            finding.remedy(format!(
+                "let it refer to {truth}, or see to it that {target} leads to that token"
+            ));
         }
-        Some(_) => (
-            Severity::Warning,
-            "reference-differs",
-            format!("which leads to another token than {truth}"),
-        ),
-        None => (Severity::Warning, "reference-kept", "which is not resolved here".to_owned()),
     };
-    let message = format!("{label} refers to {target}, {leads}; a reference is not replaced");
-    let finding = decision.finding(severity, code, message).at([copy]);
-    if code == "reference-differs" {
-        finding.remedy(format!("let it refer to {truth}, or change what {target} holds"));
+    if copy.same_secret(&source) {
+        found(Severity::Info, "reference-kept", "which leads to the same token");
+    } else if copy.fingerprint().is_some() {
+        let leads = format!("which leads to another token than {truth}");
+        found(Severity::Error, "reference-differs", &leads);
+    } else if copy.is_elsewhere() {
+        found(Severity::Warning, "reference-kept", "which is not followed from here");
+    } else {
+        found(Severity::Error, "reference-unresolved", "which leads nowhere");
     }
 }
 
@@ -218,7 +240,10 @@ impl Wanted {
             Persist::RemoteOnly if stale => Self::Gone,
             Persist::RemoteOnly => Self::AsItIs,
             Persist::None => Self::Gone,
-            Persist::Reference if installation.version >= Version::KNOWS_REFERENCES => {
+            Persist::Reference
+                if installation.version_known
+                    && installation.version >= Version::KNOWS_REFERENCES =>
+            {
                 Self::Reference
             }
             Persist::Reference => {
@@ -227,13 +252,17 @@ impl Wanted {
                         .finding(
                             Severity::Warning,
                             "reference-unsupported",
-                            format!(
-                                "OpenClaw {} does not take a SecretRef as gateway.auth.token; plain copies are removed instead",
-                                installation.version
-                            ),
+                            if installation.version_known {
+                                format!(
+                                    "OpenClaw {} does not take a SecretRef as gateway.auth.token; plain copies are removed instead",
+                                    installation.version
+                                )
+                            } else {
+                                "whether this OpenClaw takes a SecretRef as gateway.auth.token is not known; plain copies are removed instead".to_owned()
+                            },
                         )
                         .at([copy])
-                        .remedy(format!("upgrade to {} or later, or set persist to both", Version::KNOWS_REFERENCES));
+                        .remedy(format!("with {} or later, say the version; else set persist to both", Version::KNOWS_REFERENCES));
                 }
                 Self::Gone
             }

@@ -1,7 +1,7 @@
 //! What a consumer gets, why, and what it would get next.
 
 use precedent_guest::{
-    Consumer, Decision, Location, Phase, Ranking, Standing, contract::Verdict,
+    Consumer, Decision, Location, Phase, Ranking, Severity, Standing, contract::Verdict,
     precedence::Unresolved,
 };
 
@@ -19,6 +19,8 @@ pub struct Resolved<'s> {
     pub next: Option<Location<'s>>,
     /// Its order in words, such as `cli reads gateway.auth.token, then the environment`.
     pub order: String,
+    /// Whether it is a program that this library knows.
+    pub known: bool,
 }
 
 impl<'s> Installation<'s> {
@@ -33,6 +35,7 @@ impl<'s> Installation<'s> {
                 standing: Standing::Nothing,
                 next: None,
                 order: format!("{} is no program of OpenClaw's", consumer.name),
+                known: false,
             };
         };
         let places = self.places(consumer, program, credential);
@@ -54,11 +57,13 @@ impl<'s> Installation<'s> {
         let winner = ranking.resolve(unresolved);
         let standing = match winner.standing {
             _ if !self.is_readable() => Standing::Invalid,
-            _ if program == Program::Gateway && self.is_ambiguous() => Standing::Invalid,
+            _ if program == Program::Gateway && self.starts() && self.is_ambiguous() => {
+                Standing::Invalid
+            }
             Standing::Nothing if self.generates(program, credential) => Standing::Generated,
             standing => standing,
         };
-        Resolved { standing, next: winner.next, order }
+        Resolved { standing, next: winner.next, order, known: true }
     }
 
     /// Adds a verdict for every consumer: what it uses today, and the copy that `wanted` names for
@@ -70,7 +75,18 @@ impl<'s> Installation<'s> {
     ) {
         for consumer in self.snapshot.consumers() {
             let resolved = self.resolve(consumer);
-            let (wanted, why) = wanted(consumer, &resolved);
+            let (wanted, why) = if resolved.known {
+                wanted(consumer, &resolved)
+            } else {
+                let message = format!(
+                    "nothing is known of how {} reads its credential, so nothing is said of it",
+                    consumer.name
+                );
+                decision.finding(Severity::Warning, "consumer-unknown", message).remedy(
+                    "give the consumer the attribute `program`: gateway, cli, tui, probe or node-host",
+                );
+                (None, "left out".to_owned())
+            };
             decision.verdicts.push(Verdict {
                 consumer: consumer.id,
                 today: resolved.standing,
@@ -93,10 +109,7 @@ impl<'s> Installation<'s> {
         } else {
             order.to_vec()
         };
-        if program == Program::Gateway
-            && self.snapshot.phase() == Phase::Start
-            && era::starts_on_remote(self.version)
-        {
+        if program == Program::Gateway && self.starts() && era::starts_on_remote(self.version) {
             places.push(Place::Remote);
         }
         if !self.has_environment(consumer) {
@@ -128,11 +141,16 @@ impl<'s> Installation<'s> {
         }
     }
 
+    /// Whether the server is about to read its configuration anew.
+    fn starts(&self) -> bool {
+        matches!(self.snapshot.phase(), Phase::Start | Phase::Restart)
+    }
+
     /// The server starts with a token that it makes up, where it needs one and finds none.
     fn generates(&self, program: Program, credential: Credential) -> bool {
         program == Program::Gateway
             && credential == Credential::Token
-            && matches!(self.snapshot.phase(), Phase::Start | Phase::Restart)
+            && self.starts()
             && self.auth_mode() == crate::AuthMode::Token
     }
 }

@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use precedent::{
-    Proposal, Ruling,
+    Proposal,
     apply::{Outcome, Status},
-    model::{Pointer, Presence, Snapshot},
-    plan::{ChangeKind, Step},
+    model::{Presence, Snapshot},
+    plan::{Change, ChangeKind, Step},
 };
 
 use super::{
-    standings::standings,
+    standings,
     words::{
         BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, fingerprint, harmless, holds, label, paint,
         section, severity_word,
@@ -27,15 +27,14 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
         writeln!(out, "{}", paint(GREEN, "Nothing to change."))?;
     }
     let mut file = None;
-    for change in &plan.changes {
-        let (path, place) = change.target.split_once('#').unwrap_or((&change.target, ""));
-        if file != Some(path) {
-            writeln!(out, "{}", paint(BOLD, &format!("--- {path}")))?;
-            file = Some(path);
+    for change in plan.changes() {
+        if file != Some(&change.path) {
+            writeln!(out, "{}", paint(BOLD, &format!("--- {}", change.path.display())))?;
+            file = Some(&change.path);
         }
-        writeln!(out, "{}", paint(CYAN, &format!("@@ {} @@", dotted(place))))?;
-        let old = snapshot.location_named(&change.to).map(|(_, location)| holds(location));
-        if let Some(old) = old.filter(|_| !is_absent(snapshot, &change.to)) {
+        let place = change.place().unwrap_or_else(|| "the whole file".to_owned());
+        writeln!(out, "{}", paint(CYAN, &format!("@@ {} @@", harmless(&place))))?;
+        if let Some(old) = old(snapshot, change) {
             writeln!(out, "{} {old}", paint(RED, "-"))?;
         }
         let from = change.from.as_deref().and_then(|name| snapshot.location_named(name));
@@ -47,7 +46,7 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
                 Some(format!("reference to {}", label(snapshot, id)))
             }
             (ChangeKind::Mint, _) => Some("a new secret".to_owned()),
-            (ChangeKind::SetFact, _) => Some("a new value".to_owned()),
+            (ChangeKind::SetFact, _) => change.value.as_deref().map(harmless),
             _ => None,
         };
         if let Some(new) = new {
@@ -55,7 +54,7 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
         }
         writeln!(out, "  {}", paint(DIM, &harmless(&change.reason)))?;
     }
-    for step in &plan.steps {
+    for step in plan.steps() {
         match step {
             Step::Restart { consumer, reason } => {
                 writeln!(out, "then restart {}: {}", harmless(consumer), harmless(reason))?;
@@ -69,19 +68,20 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
     Ok(())
 }
 
-fn is_absent(snapshot: &Snapshot, name: &str) -> bool {
-    snapshot.location_named(name).is_some_and(|(_, location)| location.presence == Presence::Absent)
-}
-
-fn dotted(pointer: &str) -> String {
-    Pointer::parse(pointer).map_or_else(|_| pointer.to_owned(), |p| p.dotted())
+/// What stands there now, if anything does.
+fn old(snapshot: &Snapshot, change: &Change) -> Option<String> {
+    if change.action == ChangeKind::SetFact {
+        return snapshot.facts.get(&change.to)?.value.as_deref().map(harmless);
+    }
+    let (_, location) = snapshot.location_named(&change.to)?;
+    (location.presence != Presence::Absent).then(|| holds(location))
 }
 
 /// What became of the changes, and what each consumer gets now.
 pub(crate) fn outcome(
     out: &mut impl Write,
-    proposal: &Proposal,
     outcome: &Outcome,
+    proposal: &Proposal,
     after: Option<&Proposal>,
 ) -> Written {
     if !outcome.changes.is_empty() {
@@ -96,16 +96,12 @@ pub(crate) fn outcome(
         writeln!(out, "  {status} {} ({})", harmless(&change.to), change.target)?;
     }
     let now = after.unwrap_or(proposal);
-    if !matches!(now.ruling, Ruling::Decided(..)) {
-        return Ok(());
+    if after.is_some() || !now.is_in_order() {
+        section(out, "Now")?;
+        standings::standings(out, now)?;
     }
     if let Some(after) = after {
-        section(out, "Now")?;
-        standings(out, after)?;
+        super::ruling(out, after)?;
     }
-    if now.drifts() {
-        writeln!(out, "\n{} The findings say why.", paint(RED, "Still drifting."))
-    } else {
-        super::in_sync(out, now)
-    }
+    super::state(out, now)
 }

@@ -26,7 +26,13 @@ pub(crate) fn standings(out: &mut impl Write, proposal: &Proposal) -> Written {
         let Some(consumer) = snapshot.consumers.get(verdict.consumer.index()) else {
             continue;
         };
-        let drift = drifts(snapshot, verdict);
+        let state = match verdict.today {
+            Standing::Unresolved(_) | Standing::Invalid => paint(RED, "✗ fails"),
+            _ if drifts(snapshot, verdict) => paint(RED, "✗ differs"),
+            Standing::Copy(id) if is_elsewhere(snapshot, id) => paint(YELLOW, "? not known"),
+            _ if verdict.wanted.is_none() => String::new(),
+            _ => paint(GREEN, "✓"),
+        };
         let same = matches!(verdict.today, Standing::Copy(id) if Some(id) == verdict.wanted);
         let wanted = match verdict.wanted {
             None => paint(DIM, "no say"),
@@ -38,7 +44,7 @@ pub(crate) fn standings(out: &mut impl Write, proposal: &Proposal) -> Written {
             harmless(snapshot.credential(consumer.credential)),
             today(snapshot, verdict.today),
             wanted,
-            if drift { paint(RED, "✗ differs") } else { paint(GREEN, "✓") },
+            state,
         ]);
     }
     if !shown.is_empty() {
@@ -56,11 +62,13 @@ pub(crate) fn standings(out: &mut impl Write, proposal: &Proposal) -> Written {
     Ok(())
 }
 
-/// Whether any program gets, or should get, a secret.
+fn is_elsewhere(snapshot: &Snapshot, id: LocationId) -> bool {
+    snapshot.location(id).is_some_and(|location| location.presence.is_elsewhere())
+}
+
+/// Whether there is anything that could be a secret.
 pub(crate) fn any_secret(proposal: &Proposal) -> bool {
-    proposal.decision().is_some_and(|decision| {
-        decision.verdicts.iter().any(|verdict| matters(&proposal.snapshot, verdict))
-    })
+    proposal.snapshot.locations.iter().any(|location| !is_unset(&location.presence))
 }
 
 /// Whether a verdict says anything: a credential without any copy does not.

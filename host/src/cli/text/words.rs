@@ -70,7 +70,8 @@ pub(super) fn holds(location: &Location) -> String {
         Presence::Placeholder => paint(YELLOW, "the documentation's example"),
         Presence::Plain(_) => shown(""),
         Presence::Reference(reference) => {
-            shown(&format!("a reference to {}, ", harmless(&reference.target)))
+            let target = format!("a reference to {}", harmless(&reference.target));
+            if location.presence.is_elsewhere() { target } else { shown(&format!("{target}, ")) }
         }
         Presence::Unreadable(_) => paint(RED, "unreadable"),
         _ => "something".to_owned(),
