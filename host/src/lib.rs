@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The compiler keeps the order: only [`check::check`] makes a [`check::Checked`], [`plan::plan`]
-//! takes nothing else, and [`apply::apply`] takes only a plan and a vault. [`Host`] runs the stages.
+//! takes nothing else, and [`apply::apply`] takes only a plan, the vault and the key. [`Host`] runs
+//! the stages.
 //!
 //! # Layout
 //!

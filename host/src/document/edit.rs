@@ -52,7 +52,7 @@ pub(crate) fn edit(text: &Text, syntax: Syntax, edits: &[Edit<'_>]) -> Result<Te
 }
 
 fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError> {
-    if let Some(spliced) = insert_in_one_line(text, syntax, edit)? {
+    if let Some(spliced) = edit_in_one_line(text, syntax, edit)? {
         return Ok(spliced);
     }
     let root =
@@ -88,60 +88,86 @@ fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError
     Ok(Text { bom: text.bom, text: Zeroizing::new(root.to_string()) })
 }
 
-/// Adds a property to an object that stands on one line, and keeps it there: the editor would break
-/// such an object into lines.
-fn insert_in_one_line(
+/// Edits an object that stands on one line, and keeps it there: the editor would break it into
+/// lines. None where there is no such object, or the editor does it as well.
+fn edit_in_one_line(
     text: &Text,
     syntax: Syntax,
     edit: &Edit<'_>,
 ) -> Result<Option<Text>, EditError> {
-    if matches!(edit.value, NewValue::Nothing) {
-        return Ok(None);
-    }
+    let value = match &edit.value {
+        NewValue::Text(value) => Zeroizing::new(json_string(value)),
+        NewValue::Json(value) => Zeroizing::new(value.to_string()),
+        NewValue::Nothing => return Ok(None),
+    };
     let tree = Tree::parse(text, syntax).map_err(EditError::Document)?;
     let source = text.as_str();
-    let mut object: &Object<'_> = tree.root();
     let steps = edit.pointer.steps();
+    let mut object: &Object<'_> = tree.root();
     let mut depth = 0;
+    let mut replaced = None;
     while let Some(step) = steps.get(depth) {
-        let Some(property) = object.properties.iter().find(|p| p.name.as_str() == step) else {
-            break;
-        };
-        match &property.value {
-            Value::Object(inner) => object = inner,
-            _ => return Ok(None),
+        match object.properties.iter().find(|p| p.name.as_str() == step).map(|p| &p.value) {
+            Some(Value::Object(inner)) if depth + 1 < steps.len() => object = inner,
+            Some(value) if depth + 1 == steps.len() => {
+                replaced = Some(value.range());
+                break;
+            }
+            Some(_) => return Ok(None),
+            None => break,
         }
         depth += 1;
     }
-    let missing = steps.get(depth..).unwrap_or_default();
     let range = object.range();
     let body = source.get(range.start..range.end).unwrap_or_default();
-    if missing.is_empty() || body.contains(['\n', '\r']) || object.properties.is_empty() {
+    // A string in the place of a string keeps its quotes with the editor.
+    let keeps_quotes = replaced.is_some() && matches!(edit.value, NewValue::Text(_));
+    if body.contains(['\n', '\r']) || keeps_quotes {
         return Ok(None);
     }
-    let Some(last) = object.properties.last() else {
-        return Ok(None);
-    };
-    let spaced = |sign: char| body.contains(&format!("{sign} "));
-    let comma =
-        if spaced(',') || (object.properties.len() == 1 && spaced(':')) { ", " } else { "," };
-    let colon = if spaced(':') { ": " } else { ":" };
-    let mut added = Zeroizing::new(comma.to_owned());
-    for (index, step) in missing.iter().enumerate() {
-        if index > 0 {
-            added.push('{');
+    let (cut, new) = match (replaced, object.properties.last()) {
+        (Some(value_range), _) => ((value_range.start, value_range.end), value),
+        (None, last) => {
+            let missing = steps.get(depth..).unwrap_or_default();
+            let style = if object.properties.is_empty() { source } else { body };
+            let property = one_line_property(missing, &value, style, object.properties.len());
+            match last {
+                Some(last) => ((last.range().end, last.range().end), property),
+                // A comment in it is the editor's to keep.
+                None if body.contains('/') => return Ok(None),
+                None => {
+                    let braced = ["{", property.trim_start_matches([',', ' ']), "}"].concat();
+                    ((range.start, range.end), Zeroizing::new(braced))
+                }
+            }
         }
-        added.push_str(&json_string(step));
-        added.push_str(colon);
+    };
+    let before = source.get(..cut.0).unwrap_or_default();
+    let after = source.get(cut.1..).unwrap_or_default();
+    Ok(Some(Text { bom: text.bom, text: Zeroizing::new([before, new.as_str(), after].concat()) }))
+}
+
+/// `,"a":{"b":VALUE}` for the steps `a` and `b`, spaced as the text around it is.
+fn one_line_property(
+    steps: &[String],
+    value: &str,
+    style: &str,
+    siblings: usize,
+) -> Zeroizing<String> {
+    let spaced = |sign: char| style.contains(&format!("{sign} "));
+    let comma = if spaced(',') || (siblings == 1 && spaced(':')) { ", " } else { "," };
+    let colon = if spaced(':') { ": " } else { ":" };
+    let mut property = Zeroizing::new(comma.to_owned());
+    for (index, step) in steps.iter().enumerate() {
+        if index > 0 {
+            property.push('{');
+        }
+        property.push_str(&json_string(step));
+        property.push_str(colon);
     }
-    match &edit.value {
-        NewValue::Text(value) => added.push_str(&json_string(value)),
-        NewValue::Json(value) => added.push_str(&value.to_string()),
-        NewValue::Nothing => {}
-    }
-    added.extend(std::iter::repeat_n('}', missing.len() - 1));
-    let (before, after) = source.split_at(last.range().end);
-    Ok(Some(Text { bom: text.bom, text: Zeroizing::new([before, added.as_str(), after].concat()) }))
+    property.push_str(value);
+    property.extend(std::iter::repeat_n('}', steps.len().saturating_sub(1)));
+    property
 }
 
 fn insert_object(object: &CstObject, name: &str) -> Result<CstObject, EditError> {

@@ -44,6 +44,12 @@ fn an_edit_changes_nothing_else() {
             "{ \"gateway\": { \"port\": 1, \"remote\": {\"token\": \"new\"} }, \"a\": 1 }",
         ),
         ("{\"a\":1.50}", "{\"a\":1.50,\"gateway\":{\"remote\":{\"token\":\"new\"}}}"),
+        ("{\"a\":1,\"gateway\":{}}", "{\"a\":1,\"gateway\":{\"remote\":{\"token\":\"new\"}}}"),
+        (
+            "{ \"gateway\": { \"remote\": {} } }",
+            "{ \"gateway\": { \"remote\": {\"token\": \"new\"} } }",
+        ),
+        ("{}", "{\"gateway\":{\"remote\":{\"token\":\"new\"}}}"),
         // tabs
         (
             "{\n\t\"a\": 1\n}",
@@ -83,8 +89,14 @@ fn a_removal_takes_the_comma_along() {
 fn a_reference_takes_the_place_of_a_string() {
     let reference = serde_json::json!({"source": "env", "provider": "default", "id": "X"});
     let text = "{\"gateway\":{\"remote\":{\"token\":\"old\"}}}";
+    let edited = run(text, TOKEN, NewValue::Json(&reference));
+    assert_eq!(
+        edited.as_deref().ok(),
+        Some(r#"{"gateway":{"remote":{"token":{"source":"env","provider":"default","id":"X"}}}}"#)
+    );
+    let text = "{\n  \"gateway\": {\n    \"remote\": {\n      \"token\": \"old\"\n    }\n  }\n}\n";
     let edited = run(text, TOKEN, NewValue::Json(&reference)).unwrap_or_default();
-    assert!(edited.contains("\"source\""), "{edited}");
+    assert!(edited.contains("\"token\": {\n        \"source\": \"env\""), "{edited}");
     assert!(!edited.contains("old"), "{edited}");
 }
 
