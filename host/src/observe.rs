@@ -9,10 +9,12 @@
 //! | `file` | a file read whole, and what can be told of it |
 //! | `documents` | each file read once, whatever the number of locations in it |
 //! | `reference` | references that stand where a secret could |
+//! | `report` | what is not there or cannot be read, as findings |
 
 mod documents;
 mod file;
 mod reference;
+mod report;
 mod world;
 
 use std::{
@@ -25,8 +27,8 @@ use secrecy::SecretString;
 use crate::{
     config::{Deployment, DocumentSpec, FactSource, LocationSpec, PlaceSpec, Trim},
     model::{
-        Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, LocationKind,
-        Phase, Place, Presence, ReferenceKind, Severity, Snapshot,
+        Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, Phase, Place,
+        Presence, ReferenceKind, Snapshot,
     },
     secret::{Key, Vault},
 };
@@ -86,8 +88,8 @@ pub fn observe(
         files: pass.files.states,
         findings: Vec::new(),
     };
-    report_absent(deployment, &mut snapshot, &pass.documents);
-    report_unreadable(&mut snapshot, &pass.documents);
+    report::absent(deployment, &mut snapshot, &pass.documents);
+    report::unreadable(&mut snapshot, &pass.documents);
     Observed { snapshot, vault: pass.vault }
 }
 
@@ -321,84 +323,5 @@ impl Pass<'_> {
             facts.insert(name.clone(), Fact { value: Some(value.clone()), place: None });
         }
         facts
-    }
-}
-
-/// One finding for each document that is not there: nothing is wrong with that, unless it should be.
-fn report_absent(deployment: &Deployment, snapshot: &mut Snapshot, documents: &Documents) {
-    for (spec, document) in deployment.documents.iter().zip(documents.all()) {
-        let looked = spec.path.as_written();
-        let Some(document) = document else {
-            let message = format!("the document `{}` has no path here", spec.name);
-            let remedy = format!("set a variable of {looked}");
-            snapshot.find(Severity::Error, "document-absent", message, Some(remedy), Vec::new());
-            continue;
-        };
-        if let Some(file) = snapshot.file(document.id).filter(|_| document.is_absent()) {
-            let message = format!("{} does not exist, and is not made", file.path.display());
-            let remedy = format!("if it is elsewhere: it is looked for at {looked}");
-            snapshot.find(Severity::Info, "document-absent", message, Some(remedy), Vec::new());
-        }
-    }
-}
-
-/// One finding for each document that could not be used, whatever the number of locations in it,
-/// and one for each other location.
-fn report_unreadable(snapshot: &mut Snapshot, documents: &Documents) {
-    let mut told = Vec::new();
-    for document in documents.iter() {
-        let Some(problem) = document.problem() else {
-            continue;
-        };
-        let path = snapshot.file(document.id).map(|file| file.path.display().to_string());
-        let at = problem.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-        let locations: Vec<LocationId> = (0..snapshot.locations.len())
-            .map(LocationId::from_index)
-            .filter(|id| {
-                snapshot.location(*id).is_some_and(|l| l.place.file() == Some(document.id))
-            })
-            .collect();
-        told.extend(locations.iter().copied());
-        snapshot.find(
-            Severity::Error,
-            problem.code,
-            format!(
-                "{}{at}: {}; the file is left as it is",
-                path.unwrap_or_default(),
-                problem.message
-            ),
-            Some(problem.remedy.to_owned()),
-            locations,
-        );
-    }
-    let untold: Vec<(LocationId, Fault)> = (0..)
-        .map(LocationId)
-        .zip(&snapshot.locations)
-        .filter(|(id, _)| !told.contains(id))
-        // A document without a path has its own finding.
-        .filter(|(_, l)| l.kind != LocationKind::Document || l.place.file().is_some())
-        .filter_map(|(id, location)| match location.presence {
-            Presence::Unreadable(fault) => Some((id, fault)),
-            _ => None,
-        })
-        .collect();
-    for (id, fault) in untold {
-        let Some(location) = snapshot.location(id) else {
-            continue;
-        };
-        let place = snapshot
-            .path_of(location)
-            .map_or_else(String::new, |path| format!(" in {}", path.display()));
-        let message = match documents.type_at(location) {
-            Some((at, is)) => format!("{at}{place} is {is}; the file is left as it is"),
-            None => format!("{}{place} cannot be read: {}", location.label, file::in_words(fault)),
-        };
-        snapshot.find(
-            Severity::Error,
-            "location-unreadable",
-            message,
-            Some(file::remedy(fault).to_owned()),
-            vec![id],
-        );
     }
 }
