@@ -9,6 +9,7 @@
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `promises` | the design's promises that no other module shows |
 //! | `guests` | policies that misbehave |
+//! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
 //! | `policies` | the shipped policies' cases, in WebAssembly and natively |
 //! | `chart` | deploy/helm: the init step as Helm renders it, run in a pod's place |
 //! | `openclaw` | the real gateway, two versions |
@@ -32,6 +33,7 @@ mod files;
 mod guests;
 mod manifest;
 mod openclaw;
+mod parity;
 mod policies;
 mod promises;
 mod story;

@@ -2,19 +2,10 @@
 
 use crate::{Location, Standing};
 
-/// What happens at a reference that leads nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unresolved {
-    /// The reader stops there and fails.
-    Fails,
-    /// The reader goes on to the next place.
-    IsSkipped,
-}
-
 /// The places that a program looks at, in its order, each with the words that say so.
 ///
 /// ```
-/// # use precedent_guest::{Ranking, Standing, precedence::Unresolved, testing::SnapshotBuilder};
+/// # use precedent_guest::{Ranking, Standing, testing::SnapshotBuilder};
 /// let snapshot = SnapshotBuilder::default()
 ///     .plain("env.token", "new")
 ///     .plain("config.token", "old")
@@ -22,7 +13,7 @@ pub enum Unresolved {
 /// let ranking = Ranking::default()
 ///     .then(snapshot.location_named("config.token"), "the config comes first")
 ///     .then(snapshot.location_named("env.token"), "the config has none");
-/// let winner = ranking.resolve(Unresolved::Fails);
+/// let winner = ranking.resolve();
 /// assert_eq!(winner.standing, Standing::Copy(1));
 /// assert_eq!(winner.reason, "the config comes first");
 /// assert_eq!(winner.next.map(|location| location.id), Some(0));
@@ -36,15 +27,27 @@ pub struct Ranking<'s> {
 struct Ranked<'s> {
     location: Location<'s>,
     reason: &'static str,
-    follows_references: bool,
+    follows: Follows,
+    stops_at_unresolved: bool,
+}
+
+/// Which references the program follows at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    All,
+    AllButVariables,
+    None,
 }
 
 impl Ranked<'_> {
     fn has_secret(&self) -> bool {
         let location = self.location;
         location.is_plain()
-            || location.is_elsewhere()
-            || (self.follows_references && location.fingerprint().is_some())
+            || match self.follows {
+                Follows::All => location.is_elsewhere() || location.fingerprint().is_some(),
+                Follows::AllButVariables => location.is_elsewhere(),
+                Follows::None => false,
+            }
     }
 }
 
@@ -60,30 +63,52 @@ pub struct Winner<'s> {
 }
 
 impl<'s> Ranking<'s> {
-    /// Adds the next place; one that the deployment does not have is left out.
+    /// Adds the next place; one that the deployment does not have is left out. At a reference that
+    /// leads nowhere the program stops and fails, unless it [skips](Self::skipping_unresolved) it.
     #[must_use]
     pub fn then(mut self, location: Option<Location<'s>>, reason: &'static str) -> Self {
         self.places.extend(location.map(|location| Ranked {
             location,
             reason,
-            follows_references: true,
+            follows: Follows::All,
+            stops_at_unresolved: true,
         }));
         self
     }
 
-    /// Adds the next place, at which this program cannot follow a reference to a variable, for it
-    /// runs without that variable.
+    /// Adds the places of another ranking after these.
     #[must_use]
-    pub fn then_without_references(
-        mut self,
-        location: Option<Location<'s>>,
-        reason: &'static str,
-    ) -> Self {
-        self.places.extend(location.map(|location| Ranked {
-            location,
-            reason,
-            follows_references: false,
-        }));
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.places.extend(other.places);
+        self
+    }
+
+    /// At the places that were added so far, the program goes on to the next where a reference leads
+    /// nowhere.
+    #[must_use]
+    pub fn skipping_unresolved(mut self) -> Self {
+        self.places.iter_mut().for_each(|ranked| ranked.stops_at_unresolved = false);
+        self
+    }
+
+    /// At the places that were added so far, the program cannot follow a reference to a variable, for
+    /// it runs without that variable.
+    #[must_use]
+    pub fn without_variables(mut self) -> Self {
+        let follows_all = |ranked: &&mut Ranked<'s>| ranked.follows == Follows::All;
+        for ranked in self.places.iter_mut().filter(follows_all) {
+            ranked.follows = Follows::AllButVariables;
+        }
+        self
+    }
+
+    /// At the places that were added so far, the program takes no notice of references.
+    #[must_use]
+    pub fn without_references(mut self) -> Self {
+        self.places.iter_mut().for_each(|ranked| {
+            ranked.follows = Follows::None;
+            ranked.stops_at_unresolved = false;
+        });
         self
     }
 
@@ -95,7 +120,7 @@ impl<'s> Ranking<'s> {
     /// Walks the places in order. A place that cannot be read makes the whole invalid: the reader
     /// would stop there.
     #[must_use]
-    pub fn resolve(&self, unresolved: Unresolved) -> Winner<'s> {
+    pub fn resolve(&self) -> Winner<'s> {
         let mut decided: Option<(Standing, &'static str)> = None;
         for ranked in &self.places {
             let Ranked { location, reason, .. } = *ranked;
@@ -106,7 +131,7 @@ impl<'s> Ranking<'s> {
                 Standing::Invalid
             } else if ranked.has_secret() {
                 Standing::Copy(location.id)
-            } else if unresolved == Unresolved::Fails {
+            } else if ranked.stops_at_unresolved {
                 Standing::Unresolved(location.id)
             } else {
                 continue;

@@ -67,6 +67,8 @@ use Program::{Cli, Gateway, NodeHost, Probe, Tui};
 const FIRST: Version = Version(0, 0, 0);
 /// The service kind began to matter.
 const SERVICE_KIND: Version = Version(2026, 3, 7);
+/// A reference that leads nowhere stopped counting as absent.
+const FAILS_CLOSED: Version = Version(2026, 3, 11);
 /// The probe stopped falling back to `gateway.remote.*` in local mode.
 const STRICT_PROBE: Version = Version(2026, 5, 0);
 /// Clients turned from environment-first to configuration-first.
@@ -98,7 +100,7 @@ const ROWS: &[Row] = &[
     row(FIRST, Gateway, None, &[Auth, Env]),
     //
     row(FIRST, Cli, Some(Local), &[Env, Auth, Remote]),
-    row(SERVICE_KIND, Cli, Some(Local), &[Auth, Env, Remote]).token().in_service(),
+    row(SERVICE_KIND, Cli, Some(Local), &[Auth, Remote, Env]).token().in_service(),
     row(CONFIG_FIRST, Cli, Some(Local), &[Auth, Env, Remote]),
     row(FIRST, Cli, Some(RemoteMode), &[Remote, Env, Auth]),
     row(FIRST, Cli, Some(RemoteMode), &[Env, Remote, Auth]).password(),
@@ -109,10 +111,12 @@ const ROWS: &[Row] = &[
     //
     row(FIRST, Probe, Some(Local), &[Env, Auth, Remote]),
     row(STRICT_PROBE, Probe, Some(Local), &[Env, Auth]),
-    row(SERVICE_KIND, Probe, Some(Local), &[Auth, Env]).token().in_service(),
+    row(SERVICE_KIND, Probe, Some(Local), &[Auth, Remote, Env]).token().in_service(),
+    row(STRICT_PROBE, Probe, Some(Local), &[Auth, Env]).token().in_service(),
     row(CONFIG_FIRST, Probe, Some(Local), &[Auth, Env]),
     row(FIRST, Probe, Some(RemoteMode), &[Remote]),
-    row(FIRST, Probe, Some(RemoteMode), &[Env, Remote]).password(),
+    row(FIRST, Probe, Some(RemoteMode), &[Env, Remote, Auth]).password(),
+    row(CONFIG_FIRST, Probe, Some(RemoteMode), &[Env, Remote]).password(),
     //
     row(FIRST, NodeHost, Some(Local), &[Env, Auth]),
     row(FIRST, NodeHost, Some(RemoteMode), &[Env, Remote]),
@@ -139,13 +143,53 @@ pub fn order(
 }
 
 /// Whether a reference that leads nowhere stops the program, rather than being passed over.
+///
+/// It does at `gateway.auth.*` of the credential by which clients authenticate, for the server and
+/// for clients in local mode. Elsewhere, and before references were known, it counts as nothing.
 #[must_use]
-pub fn stops_at_unresolved(version: Version, program: Program) -> bool {
-    let since = match program {
-        Gateway => CONFIG_FIRST,
-        Cli | Tui | Probe | NodeHost => Version::KNOWS_REFERENCES,
-    };
-    version >= since
+pub fn stops_at_unresolved(
+    version: Version,
+    program: Program,
+    mode: Mode,
+    place: Place,
+    needed: bool,
+) -> bool {
+    version >= Version::KNOWS_REFERENCES
+        && needed
+        && place == Auth
+        && (mode == Local || program == Gateway)
+}
+
+/// Whether the program looks where a reference leads at all. The server resolves only those of the
+/// credential that it needs, and none before references were known.
+#[must_use]
+pub fn follows_references(version: Version, program: Program, needed: bool) -> bool {
+    program != Gateway || (needed && version >= Version::KNOWS_REFERENCES)
+}
+
+/// Whether the server takes the variable before what `gateway.auth.*` refers to.
+#[must_use]
+pub fn starts_on_env_before_reference(version: Version) -> bool {
+    version < CONFIG_FIRST
+}
+
+/// Whether a client behind a trusted proxy takes no password from `gateway.remote.password`.
+#[must_use]
+pub fn trusts_proxy_without_password(version: Version) -> bool {
+    version >= STRICT_PROBE
+}
+
+/// Whether a client in local mode keeps to `gateway.auth.*` where that is a reference which leads
+/// nowhere, and does not fall back to `gateway.remote.*`.
+#[must_use]
+pub fn keeps_to_auth(version: Version) -> bool {
+    version >= FAILS_CLOSED
+}
+
+/// Whether callers ask for one precedence in local mode, not for one for each credential.
+#[must_use]
+pub fn has_one_local_precedence(version: Version) -> bool {
+    version >= CONFIG_FIRST
 }
 
 /// Whether the server also takes `gateway.remote.*` when it starts. Live requests with it are

@@ -2,7 +2,7 @@
 
 use precedent_guest::{Location, Snapshot};
 
-use crate::Version;
+use crate::{Version, call::Call};
 
 /// Whether the configuration speaks of a gateway here or of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl Credential {
             "gateway-token" => Some(Self::Token),
             "gateway-password" => Some(Self::Password),
             _ => None,
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Token => Self::Password,
+            Self::Password => Self::Token,
         }
     }
 
@@ -98,11 +107,13 @@ impl<'s> Installation<'s> {
             snapshot,
             version: version.unwrap_or(Version::NEWEST),
             version_known: version.is_some(),
-            mode: if snapshot.fact("gateway.mode") == Some("remote") {
-                Mode::Remote
-            } else {
-                Mode::Local
-            },
+            mode: Call::new(snapshot).mode().unwrap_or(
+                if snapshot.fact("gateway.mode") == Some("remote") {
+                    Mode::Remote
+                } else {
+                    Mode::Local
+                },
+            ),
             in_service: snapshot.fact("service-kind") == Some("gateway"),
             url_override: snapshot.fact("gateway-url").is_some(),
         }

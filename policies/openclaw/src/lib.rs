@@ -8,11 +8,13 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`call`] | what a caller may ask beside the usual order |
 //! | [`era`] | the orders as data |
 //! | [`installation`] | version and modes, read from a snapshot |
 //! | [`resolve`] | what a consumer gets, why, and what it would get next |
 //! | [`version`] | OpenClaw's dates as versions |
 
+pub mod call;
 pub mod era;
 pub mod installation;
 pub mod resolve;

@@ -2,11 +2,11 @@
 
 use precedent_guest::{
     Consumer, Decision, Location, Phase, Ranking, Severity, Standing, contract::Verdict,
-    precedence::Unresolved,
 };
 
 use crate::{
-    Credential, Installation, Mode, Place, Program,
+    AuthMode, Credential, Installation, Mode, Place, Program, Version,
+    call::Call,
     era::{self, order},
 };
 
@@ -40,27 +40,14 @@ impl<'s> Installation<'s> {
         };
         let places = self.places(consumer, program, credential);
         let order = self.in_words(consumer, credential, &places);
-        let has_environment = self.has_environment(consumer);
-        let ranking = places.iter().fold(Ranking::default(), |ranking, place| {
-            let location = self.location(name_of(credential, *place));
-            if has_environment {
-                ranking.then(location, "")
-            } else {
-                ranking.then_without_references(location, "")
-            }
-        });
-        let unresolved = if era::stops_at_unresolved(self.version, program) {
-            Unresolved::Fails
-        } else {
-            Unresolved::IsSkipped
-        };
-        let winner = ranking.resolve(unresolved);
+        let winner = self.ranking(consumer, program, credential, &places).resolve();
         let standing = match winner.standing {
             _ if !self.is_readable() => Standing::Invalid,
             _ if program == Program::Gateway && self.starts() && self.is_ambiguous() => {
                 Standing::Invalid
             }
             Standing::Nothing if self.generates(program, credential) => Standing::Generated,
+            Standing::Nothing => self.left_over(consumer, program, credential, &places),
             standing => standing,
         };
         Resolved { standing, next: winner.next, order, known: true }
@@ -97,13 +84,64 @@ impl<'s> Installation<'s> {
         }
     }
 
+    fn ranking(
+        &self,
+        consumer: Consumer<'_>,
+        program: Program,
+        credential: Credential,
+        places: &[Place],
+    ) -> Ranking<'s> {
+        let needed = self.is_needed(credential);
+        let ranking = places.iter().fold(Ranking::default(), |ranking, place| {
+            let one = Ranking::default().then(self.location(name_of(credential, *place)), "");
+            let stops = era::stops_at_unresolved(self.version, program, self.mode, *place, needed);
+            let one = if stops { one } else { one.skipping_unresolved() };
+            let follows = era::follows_references(self.version, program, needed);
+            ranking.followed_by(if follows { one } else { one.without_references() })
+        });
+        if self.has_environment(consumer) { ranking } else { ranking.without_variables() }
+    }
+
+    /// A client in remote mode that ends with neither secret fails at the reference that should have
+    /// led to one.
+    fn left_over(
+        &self,
+        consumer: Consumer<'_>,
+        program: Program,
+        credential: Credential,
+        places: &[Place],
+    ) -> Standing {
+        let fails = self.mode == Mode::Remote
+            && program != Program::Gateway
+            && self.version >= Version::KNOWS_REFERENCES;
+        let needed = self.is_needed(credential);
+        let unresolved = places
+            .iter()
+            .filter(|place| needed || **place == Place::Remote)
+            .filter_map(|place| self.location(name_of(credential, *place)))
+            .find(|location| fails && location.reference().is_some());
+        let other = credential.other();
+        let others = self.places(consumer, program, other);
+        let has_other = || {
+            let other = self.ranking(consumer, program, other, &others).resolve();
+            let env = self.location(credential.env());
+            other.standing != Standing::Nothing || env.is_some_and(|env| env.is_plain())
+        };
+        match unresolved {
+            Some(location) if !has_other() => Standing::Unresolved(location.id),
+            _ => Standing::Nothing,
+        }
+    }
+
     fn places(
         &self,
         consumer: Consumer<'_>,
         program: Program,
         credential: Credential,
     ) -> Vec<Place> {
-        let order = order(self.version, program, self.mode, credential, self.in_service);
+        let usual = order(self.version, program, self.mode, credential, self.in_service);
+        let asked = Call::new(self.snapshot).order(self.version, self.mode, credential);
+        let order = asked.filter(|_| program == Program::Cli).unwrap_or(usual);
         let mut places = if self.url_override && program == Program::Cli {
             vec![Place::Env]
         } else {
@@ -111,6 +149,27 @@ impl<'s> Installation<'s> {
         };
         if program == Program::Gateway && self.starts() && era::starts_on_remote(self.version) {
             places.push(Place::Remote);
+        }
+        if self.mode == Mode::Local
+            && program != Program::Gateway
+            && credential == Credential::Password
+            && self.snapshot.fact("gateway.auth.mode") == Some("trusted-proxy")
+            && era::trusts_proxy_without_password(self.version)
+        {
+            places.retain(|place| *place != Place::Remote);
+        }
+        let reference = self.location(credential.auth()).filter(|l| l.reference().is_some());
+        if let Some(reference) = reference {
+            if program == Program::Gateway && era::starts_on_env_before_reference(self.version) {
+                places.sort_by_key(|place| *place != Place::Env);
+            } else if program == Program::Gateway && self.starts() && !self.is_needed(credential) {
+                // A reference that the server does not need is all that it takes notice of.
+                places.clear();
+            }
+            let leads_nowhere = reference.fingerprint().is_none() && !reference.is_elsewhere();
+            if self.mode == Mode::Local && leads_nowhere && era::keeps_to_auth(self.version) {
+                places.retain(|place| *place != Place::Remote);
+            }
         }
         if !self.has_environment(consumer) {
             places.retain(|place| *place != Place::Env);
@@ -141,6 +200,17 @@ impl<'s> Installation<'s> {
         }
     }
 
+    /// Whether clients need this credential, by the way in which they authenticate. Where no mode is
+    /// set, a password that can be had makes the token needless.
+    fn is_needed(&self, credential: Credential) -> bool {
+        match (self.auth_mode(), credential) {
+            (AuthMode::Token, Credential::Token) | (AuthMode::Password, Credential::Password) => {
+                true
+            }
+            (AuthMode::Token | AuthMode::Password | AuthMode::Other, _) => false,
+        }
+    }
+
     /// Whether the server is about to read its configuration anew.
     fn starts(&self) -> bool {
         matches!(self.snapshot.phase(), Phase::Start | Phase::Restart)
@@ -151,7 +221,7 @@ impl<'s> Installation<'s> {
         program == Program::Gateway
             && credential == Credential::Token
             && self.starts()
-            && self.auth_mode() == crate::AuthMode::Token
+            && self.auth_mode() == AuthMode::Token
     }
 }
 
