@@ -138,6 +138,38 @@ fn a_read_only_file_is_taken_at_its_word() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_is_left_as_it_is() {
+    let Some(setpriv) = crate::support::tools::program("setpriv") else { return };
+    if !rustix::process::geteuid().is_root() {
+        return crate::support::tools::skip("only root can become somebody without its rights");
+    }
+    let sandbox = Sandbox::stale_remote();
+    let folder = sandbox.path("home/.openclaw");
+    for path in [sandbox.config(), sandbox.path("home"), sandbox.path("")] {
+        std::os::unix::fs::chown(path, Some(1000), Some(1000)).unwrap();
+    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let before = sandbox.home();
+    // The folder that the program was built in may be closed to others.
+    let program = sandbox.path("precedent");
+    fs::copy(&sandbox.program, &program).unwrap();
+    let mut command = std::process::Command::new(setpriv);
+    command
+        .args(["--reuid", "1000", "--regid", "1000", "--clear-groups", "--inh-caps=-all"])
+        .arg(program)
+        .args(["apply", "--phase", "start"])
+        .env_clear();
+    for (name, value) in sandbox.command().get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let output = command.current_dir(sandbox.path("home")).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(stdout.contains("target-read-only"), "{stdout}");
+    assert_eq!(sandbox.home(), before);
+}
+
+#[test]
 fn what_is_no_file_is_left_as_it_is() {
     let sandbox = Sandbox::new().env(TOKEN, NEW);
     symlink("/nowhere/openclaw.json", sandbox.config()).unwrap();

@@ -97,3 +97,48 @@ impl OutputLater for std::process::Command {
         self.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 }
+
+/// Promise 4: what somebody else wrote after the look is never written over.
+#[test]
+fn a_target_that_moved_is_not_written_over() {
+    use precedent::{
+        Host,
+        apply::ApplyFault,
+        artifact::{self, PolicyRef},
+        config::{Deployment, Manifest},
+        decide::{Engine, Limits},
+        model::Phase,
+        observe::Machine,
+        secret::Key,
+    };
+
+    let sandbox = Sandbox::stale_remote();
+    let manifest = r#"
+        deployment.preset = "openclaw"
+        policy.name = "helm"
+        [[documents]]
+        name = "config"
+        path = ".openclaw/openclaw.json"
+        [[locations]]
+        name = "env.gateway-token"
+        credential = "gateway-token"
+        file = "token"
+    "#;
+    std::fs::write(sandbox.path("home/token"), "canary-new").unwrap();
+    let path = sandbox.path("home/precedent.toml");
+    let parsed = Manifest::parse(&path, manifest).unwrap();
+    let deployment = Deployment::new(&path, manifest, &parsed, None).unwrap();
+    let reference = PolicyRef::Shipped("helm".to_owned());
+    let engine = Engine::new().unwrap();
+    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    let host = Host::new(deployment, policy, Key::new([7; 32])).unwrap();
+    let proposal = host.propose(&Machine::default(), Phase::Start, 0).unwrap();
+    assert_eq!(proposal.plan().unwrap().changes().len(), 2);
+
+    let theirs = sandbox.config_text().replace("local", "remote");
+    std::fs::write(sandbox.config(), &theirs).unwrap();
+    let error = host.apply(&proposal).unwrap_err();
+    assert!(matches!(error.fault, ApplyFault::Moved { .. }), "{error}");
+    assert!(error.is_retryable());
+    assert_eq!(sandbox.config_text(), theirs);
+}
