@@ -126,9 +126,9 @@ fn a_policy_is_shown_no_secret() {
     let reference = PolicyRef::Shipped("helm".to_owned());
     let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
     let mut runner = Runner::new(&policy, reference);
-    let case = r#"{"env": {"OPENCLAW_GATEWAY_TOKEN": "canary-new", "OPENCLAW_GATEWAY_URL": "ws://u:canary-p@x"},
+    let text = r#"{"env": {"OPENCLAW_GATEWAY_TOKEN": "canary-new", "OPENCLAW_GATEWAY_URL": "ws://u:canary-p@x"},
         "files": {"~/.openclaw/openclaw.json": {"gateway": {"remote": {"token": "canary-old"}}}}, "expect": {}}"#;
-    let case = cases::parse("case.json".as_ref(), case).unwrap().remove(0);
+    let case = cases::parse("case.json".as_ref(), text).unwrap().remove(0);
     let staged = runner.stage(&case).unwrap();
     let shown = json::shown(&staged.observed.snapshot).to_string();
     assert!(shown.contains("config.remote-token"), "{shown}");
@@ -138,6 +138,15 @@ fn a_policy_is_shown_no_secret() {
             let full = serde_json::to_value(fingerprint).unwrap();
             assert!(!shown.contains(full.as_str().unwrap()), "{shown}");
         }
+    }
+    // Nor anything that follows from one: other secrets, equal where these are, look the same.
+    for (new, old) in
+        [("canary-x", "canary-y"), ("canary-y", "canary-x"), ("canary-zz", "canary-1")]
+    {
+        let other = text.replace("canary-new", new).replace("canary-old", old);
+        let other = cases::parse("case.json".as_ref(), &other).unwrap().remove(0);
+        let other = runner.stage(&other).unwrap();
+        assert_eq!(json::shown(&other.observed.snapshot).to_string(), shown, "{new} {old}");
     }
 }
 
