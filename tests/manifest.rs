@@ -108,6 +108,13 @@ fn presets_and_policies_that_do_not_exist() {
     }
 }
 
+/// A preset of one's own, and a manifest that names it.
+fn write_preset(sandbox: &Sandbox, preset: &str) {
+    fs::write(sandbox.path("home/mine.toml"), preset).unwrap();
+    let manifest = "deployment.preset = \"./mine.toml\"\npolicy.name = \"helm\"\n";
+    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
+}
+
 #[test]
 fn a_gateway_of_ones_own_needs_a_preset_and_no_change_of_the_host() {
     let sandbox = Sandbox::new();
@@ -135,10 +142,8 @@ fn a_gateway_of_ones_own_needs_a_preset_and_no_change_of_the_host() {
         [grants.helm]
         write = ["config.remote-token"]
     "#;
-    fs::write(sandbox.path("home/other.toml"), preset).unwrap();
+    write_preset(&sandbox, preset);
     fs::write(sandbox.path("home/other.json"), "{\"token\": \"canary-old\"}\n").unwrap();
-    let manifest = "deployment.preset = \"./other.toml\"\npolicy.name = \"helm\"\n";
-    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
     let sandbox = sandbox.env("OTHER_TOKEN", "canary-new");
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     let text = fs::read_to_string(sandbox.path("home/other.json")).unwrap();
@@ -170,9 +175,7 @@ fn no_fact_shows_a_secret_however_it_was_declared() {
         name = "leak"
         env = "OPENCLAW_GATEWAY_TOKEN"
     "#;
-    fs::write(sandbox.path("home/mine.toml"), preset).unwrap();
-    let manifest = "deployment.preset = \"./mine.toml\"\npolicy.name = \"helm\"\n";
-    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
+    write_preset(&sandbox, preset);
     let run = sandbox.run(&["explain"]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains("fact `leak` would show a secret"), "{}", run.stderr);

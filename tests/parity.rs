@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use precedent::{
-    artifact::{self, PolicyRef},
-    cases::{self, Runner},
-    decide::{Engine, Limits},
-};
+use precedent::cases::{self, Runner};
 use serde_json::{Map, Value, json};
+
+use crate::support::helm;
 
 /// Rows that are not told right yet: secrets that a caller hands over, which stand at no location;
 /// another URL with them; the variables of old names; and a few corners of references.
@@ -19,9 +17,7 @@ const NOT_YET: &[&str] = &[
 
 #[test]
 fn the_recorded_rows_come_out_as_recorded() {
-    let engine = Engine::new().unwrap();
-    let reference = PolicyRef::Shipped("helm".to_owned());
-    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    let (policy, reference) = helm();
     let mut runner = Runner::new(&policy, reference);
     let mut wrong = BTreeSet::new();
     let mut count = 0;

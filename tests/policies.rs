@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use precedent::{
-    artifact::{self, PolicyRef, shipped},
+    artifact::shipped,
     cases::{self, Runner},
-    decide::{Answer, Engine, Limits, json},
+    decide::{Answer, json},
 };
 
-use crate::support::{Sandbox, root};
+use crate::support::{Sandbox, helm, root};
 
 fn case_files(policy: &str) -> Vec<PathBuf> {
     let folder = root().join("policies").join(policy).join("cases");
@@ -35,9 +35,7 @@ fn every_shipped_policy_has_cases_and_they_pass() {
 /// The component and the library it is built from are one policy.
 #[test]
 fn the_component_decides_as_the_library_does() {
-    let engine = Engine::new().unwrap();
-    let reference = PolicyRef::Shipped("helm".to_owned());
-    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    let (policy, reference) = helm();
     let mut runner = Runner::new(&policy, reference);
     let about = precedent_policy_helm::about();
     assert_eq!(policy.about().name, about.name);
@@ -50,6 +48,7 @@ fn the_component_decides_as_the_library_does() {
             let in_component = policy.decide(snapshot).unwrap();
             let natively = natively::<precedent_policy_helm::Helm>(snapshot);
             assert_eq!(in_component, natively, "{}", case.name);
+            assert_drift_is_counted_alike(snapshot);
         }
     }
 }
@@ -110,6 +109,21 @@ fn cases_that_cannot_be_read_point() {
     assert!(run.stderr.contains("no case found in empty"), "{}", run.stderr);
 }
 
+/// Host and SDK each say what drift is; both must say the same.
+fn assert_drift_is_counted_alike(snapshot: &precedent::model::Snapshot) {
+    let shown: precedent_guest::contract::Snapshot =
+        serde_json::from_value(json::shown(snapshot)).unwrap();
+    let Ok(guests) = precedent_guest::policy::decide::<precedent_policy_helm::Helm>(shown.clone())
+    else {
+        return;
+    };
+    let Ok(hosts) = natively::<precedent_policy_helm::Helm>(snapshot) else { return };
+    let shown = precedent_guest::Snapshot::new(shown);
+    for (guests, hosts) in guests.verdicts.iter().zip(&hosts.verdicts) {
+        assert_eq!(shown.drifts(guests), precedent::plan::drifts(snapshot, hosts), "{hosts:?}");
+    }
+}
+
 /// Decides natively, through the same records.
 fn natively<P: precedent_guest::Policy>(snapshot: &precedent::model::Snapshot) -> Answer {
     let shown = serde_json::from_value(json::shown(snapshot)).unwrap();
@@ -122,9 +136,7 @@ fn natively<P: precedent_guest::Policy>(snapshot: &precedent::model::Snapshot) -
 /// Promise 1: what crosses the boundary holds neither a secret nor a fingerprint of one.
 #[test]
 fn a_policy_is_shown_no_secret() {
-    let engine = Engine::new().unwrap();
-    let reference = PolicyRef::Shipped("helm".to_owned());
-    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    let (policy, reference) = helm();
     let mut runner = Runner::new(&policy, reference);
     let text = r#"{"env": {"OPENCLAW_GATEWAY_TOKEN": "canary-new", "OPENCLAW_GATEWAY_URL": "ws://u:canary-p@x"},
         "files": {"~/.openclaw/openclaw.json": {"gateway": {"remote": {"token": "canary-old"}}}}, "expect": {}}"#;

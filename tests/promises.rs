@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, TOKEN};
+use crate::support::{Sandbox, TOKEN, helm};
 
 /// Promise 2: change the secrets, keep which are equal, and the plan's changes are the same bytes.
 #[test]
@@ -104,9 +104,7 @@ fn a_target_that_moved_is_not_written_over() {
     use precedent::{
         Host,
         apply::ApplyFault,
-        artifact::{self, PolicyRef},
         config::{Deployment, Manifest},
-        decide::{Engine, Limits},
         model::Phase,
         observe::Machine,
         secret::Key,
@@ -128,9 +126,7 @@ fn a_target_that_moved_is_not_written_over() {
     let path = sandbox.path("home/precedent.toml");
     let parsed = Manifest::parse(&path, manifest).unwrap();
     let deployment = Deployment::new(&path, manifest, &parsed, None).unwrap();
-    let reference = PolicyRef::Shipped("helm".to_owned());
-    let engine = Engine::new().unwrap();
-    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    let (policy, _) = helm();
     let host = Host::new(deployment, policy, Key::new([7; 32])).unwrap();
     let proposal = host.propose(&Machine::default(), Phase::Start, 0).unwrap();
     assert_eq!(proposal.plan().unwrap().changes().len(), 2);

@@ -31,6 +31,15 @@ pub struct Proposal {
     vault: Vault,
 }
 
+/// What was seen, and what kept the policy from answering.
+#[derive(Debug)]
+pub struct Undecided {
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// What went wrong.
+    pub error: Error,
+}
+
 /// What the policy and the host's rules say.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -44,12 +53,6 @@ pub enum Ruling {
 }
 
 impl Proposal {
-    /// What was seen, and what is said of it.
-    #[must_use]
-    pub fn new(observed: Observed, ruling: Ruling) -> Self {
-        Self { snapshot: observed.snapshot, vault: observed.vault, ruling }
-    }
-
     /// The plan, if there is one.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
@@ -117,9 +120,7 @@ impl Host {
     /// Where the policy cannot answer. Its no, and a decision that breaks the rules, are a
     /// [`Ruling`].
     pub fn propose(&self, world: &dyn World, phase: Phase, now: u64) -> Result<Proposal, Error> {
-        let observed = self.observe(world, phase, now);
-        let ruling = self.rule(&observed.snapshot)?;
-        Ok(Proposal::new(observed, ruling))
+        self.consider(self.observe(world, phase, now)).map_err(|undecided| undecided.error)
     }
 
     /// Observes.
@@ -128,13 +129,22 @@ impl Host {
         observe(&self.deployment, world, &self.key, phase, now)
     }
 
-    /// Decides on a snapshot, checks and plans, and sees that deciding again after the plan would
-    /// change nothing more.
+    /// Decides, checks and plans on what was seen.
     ///
     /// # Errors
     ///
-    /// Where the policy cannot answer.
-    pub fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
+    /// Where the policy cannot answer; with the snapshot, for the record.
+    pub fn consider(&self, observed: Observed) -> Result<Proposal, Box<Undecided>> {
+        let Observed { snapshot, vault } = observed;
+        match self.rule(&snapshot) {
+            Ok(ruling) => Ok(Proposal { snapshot, ruling, vault }),
+            Err(error) => Err(Box::new(Undecided { snapshot, error })),
+        }
+    }
+
+    /// Decides on a snapshot, checks and plans, and sees that deciding again after the plan would
+    /// change nothing more.
+    fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
         let decision = match self.policy.decide(snapshot)? {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Ruling::Refused(refusal)),

@@ -45,7 +45,7 @@ pub mod record;
 pub mod secret;
 
 pub use error::{Error, Stage};
-pub use host::{Host, Proposal, Ruling};
+pub use host::{Host, Proposal, Ruling, Undecided};
 
 /// JSON Schema of `precedent.toml`, for editors.
 #[cfg(feature = "schema")]

@@ -195,7 +195,7 @@ impl Pass<'_> {
         pointer: &crate::model::Pointer,
         location: &mut Location,
     ) {
-        let Some(document) = self.documents.take(index) else {
+        let Some(document) = self.documents.get(index) else {
             location.presence = Presence::Unreadable(Fault::Failed);
             return;
         };
@@ -205,8 +205,7 @@ impl Pass<'_> {
         if document.is_absent() {
             location.attributes.insert("file".to_owned(), "absent".to_owned());
         }
-        let seen = document.at(pointer, &|name| self.world.variable(name));
-        match seen {
+        match document.at(pointer) {
             documents::Seen::Nothing => {}
             documents::Seen::Value(value) => location.presence = self.keep(id, spec, &value),
             documents::Seen::Reference(reference) => {
@@ -219,7 +218,6 @@ impl Pass<'_> {
                 location.writable = false;
             }
         }
-        self.documents.put(index, document);
     }
 
     fn whole_file(
@@ -297,7 +295,7 @@ impl Pass<'_> {
         for spec in &self.deployment.facts {
             let (value, place): (Option<String>, Option<Place>) = match &spec.source {
                 FactSource::Variable(name) => (self.world.variable(name), None),
-                FactSource::Pointer(index, pointer) => match self.documents.take(*index) {
+                FactSource::Pointer(index, pointer) => match self.documents.get(*index) {
                     Some(document) => {
                         let value = document.scalar(pointer);
                         // What stands there must be a plain value to be replaced by another.
@@ -306,7 +304,6 @@ impl Pass<'_> {
                             file: document.id,
                             pointer: pointer.clone(),
                         });
-                        self.documents.put(*index, document);
                         (value, place)
                     }
                     None => (None, None),

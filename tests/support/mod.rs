@@ -11,6 +11,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use precedent::{
+    artifact::{self, PolicyRef},
+    decide::{Engine, Limits, Policy},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,6 +25,14 @@ pub(crate) const OLD: &str = "canary-old";
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The shipped policy for pods, and what names it.
+pub(crate) fn helm() -> (Policy, PolicyRef) {
+    let reference = PolicyRef::Shipped("helm".to_owned());
+    let engine = Engine::new().unwrap();
+    let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
+    (policy, reference)
 }
 
 /// A home directory, a state folder and an environment.

@@ -69,15 +69,12 @@ impl Session {
     /// Observes, decides, checks and plans.
     pub(crate) fn propose(&self) -> Result<Proposal> {
         let observed = self.host.observe(&Machine::default(), self.phase, now());
-        match self.host.rule(&observed.snapshot) {
-            Ok(ruling) => Ok(Proposal::new(observed, ruling)),
-            Err(error) => {
-                let mut record = self.begun(&observed.snapshot);
-                record.error = Some(error.to_string());
-                append(self.state.as_ref(), &record);
-                Err(error.into())
-            }
-        }
+        self.host.consider(observed).map_err(|undecided| {
+            let mut record = self.begun(&undecided.snapshot);
+            record.error = Some(undecided.error.to_string());
+            append(self.state.as_ref(), &record);
+            undecided.error.into()
+        })
     }
 
     /// Adds the run to the journal.

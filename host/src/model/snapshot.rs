@@ -163,7 +163,7 @@ impl Presence {
 }
 
 /// Steps into a JSON document, by RFC 6901. Objects only: an array's element is no stable place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pointer(Vec<String>);
 
 impl Pointer {

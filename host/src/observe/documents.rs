@@ -1,10 +1,12 @@
 //! The documents of a deployment, each read once.
 
+use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
 use super::{Files, ReadError, file, reference};
 use crate::{
-    config::{Deployment, ReferenceForm, Syntax},
+    config::{Deployment, DocumentSpec, FactSource, PlaceSpec},
     document::{Found, Text, Tree},
     model::{Fault, FileId, Location, Place, Pointer},
 };
@@ -12,20 +14,17 @@ use crate::{
 /// The documents of a pass, by their position in the deployment.
 pub(super) struct Documents(Vec<Option<Document>>);
 
-/// A document of a pass.
+/// A document of a pass: parsed once, looked at wherever the deployment points, and let go.
 pub(super) struct Document {
     pub(super) id: FileId,
     pub(super) modified: Option<u64>,
     writable: bool,
-    syntax: Syntax,
-    forms: Vec<ReferenceForm>,
-    include_key: Option<String>,
     state: State,
 }
 
 enum State {
     Absent,
-    Parsed(Text),
+    Parsed(HashMap<Pointer, Look>),
     Broken(Problem),
 }
 
@@ -38,7 +37,21 @@ pub(super) struct Problem {
     pub(super) remedy: &'static str,
 }
 
-/// What was seen at a pointer.
+/// What stands at a pointer.
+#[derive(Clone)]
+enum Look {
+    Nothing,
+    Text(Zeroizing<String>),
+    /// A reference; and its text, where it is written as one.
+    Reference(reference::Followed, Option<String>),
+    Scalar(String),
+    Unusable {
+        at: String,
+        is: &'static str,
+    },
+}
+
+/// What was seen at a location.
 pub(super) enum Seen {
     Nothing,
     Value(Zeroizing<String>),
@@ -48,13 +61,19 @@ pub(super) enum Seen {
 
 impl Documents {
     pub(super) fn read(deployment: &Deployment, files: &mut Files<'_>) -> Self {
-        let read = |spec: &crate::config::DocumentSpec| {
+        let world = files.world;
+        let mut read = |(index, spec): (usize, &DocumentSpec)| {
             let path = files.resolve(&spec.path)?;
             let opened = files.open(&path);
             files.is_document(opened.id, spec);
             let (modified, writable, state) = match opened.contents {
                 Ok(contents) => {
-                    let state = parse(&contents.bytes, spec.syntax);
+                    let pointers = pointers(deployment, index);
+                    let variable = |name: &str| world.variable(name);
+                    let state = match look(&contents.bytes, spec, pointers, &variable) {
+                        Ok(looks) => State::Parsed(looks),
+                        Err(problem) => State::Broken(problem),
+                    };
                     (contents.modified, contents.writable, state)
                 }
                 Err(ReadError::Absent) => (None, false, State::Absent),
@@ -70,27 +89,13 @@ impl Documents {
                     (None, false, State::Broken(problem))
                 }
             };
-            Some(Document {
-                id: opened.id,
-                modified,
-                writable,
-                syntax: spec.syntax,
-                forms: spec.references.clone(),
-                include_key: spec.include_key.clone(),
-                state,
-            })
+            Some(Document { id: opened.id, modified, writable, state })
         };
-        Self(deployment.documents.iter().map(read).collect())
+        Self(deployment.documents.iter().enumerate().map(&mut read).collect())
     }
 
-    pub(super) fn take(&mut self, index: usize) -> Option<Document> {
-        self.0.get_mut(index)?.take()
-    }
-
-    pub(super) fn put(&mut self, index: usize, document: Document) {
-        if let Some(slot) = self.0.get_mut(index) {
-            *slot = Some(document);
-        }
+    pub(super) fn get(&self, index: usize) -> Option<&Document> {
+        self.0.get(index)?.as_ref()
     }
 
     /// Each document by its position; none for one whose path needs a variable that is not set.
@@ -108,31 +113,60 @@ impl Documents {
             return None;
         };
         let document = self.iter().find(|document| document.id == *file)?;
-        document.with_tree(|tree| match document.find(tree, pointer) {
-            Found::Unusable { at, is } => Some((at, is)),
-            Found::Scalar(_) => Some((pointer.dotted(), "no string")),
-            Found::Object(_) => Some((pointer.dotted(), "an object")),
-            Found::Nothing | Found::Text(_) => None,
-        })?
+        match document.look(pointer)? {
+            Look::Unusable { at, is } => Some((at.clone(), is)),
+            Look::Scalar(_) => Some((pointer.dotted(), "no string")),
+            Look::Nothing | Look::Text(_) | Look::Reference(..) => None,
+        }
     }
 }
 
-fn parse(bytes: &[u8], syntax: Syntax) -> State {
-    let parsed =
-        Text::decode(bytes).and_then(|text| Tree::parse(&text, syntax).map(|_| ()).map(|()| text));
-    match parsed {
-        Ok(text) => State::Parsed(text),
-        Err(error) => State::Broken(Problem {
-            fault: error.fault,
-            code: match error.fault {
-                Fault::DuplicateKey => "document-duplicate-key",
-                _ => "document-invalid",
-            },
-            message: error.message,
-            at: error.at,
-            remedy: file::remedy(error.fault),
-        }),
-    }
+/// Where the deployment points into one of its documents.
+fn pointers(deployment: &Deployment, index: usize) -> impl Iterator<Item = &Pointer> {
+    let locations = deployment.locations.iter().filter_map(move |spec| match &spec.place {
+        PlaceSpec::Pointer(document, pointer) if *document == index => Some(pointer),
+        _ => None,
+    });
+    let facts = deployment.facts.iter().filter_map(move |spec| match &spec.source {
+        FactSource::Pointer(document, pointer) if *document == index => Some(pointer),
+        _ => None,
+    });
+    locations.chain(facts)
+}
+
+/// Parses a document and looks at every pointer.
+fn look<'p>(
+    bytes: &[u8],
+    spec: &DocumentSpec,
+    pointers: impl Iterator<Item = &'p Pointer>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<HashMap<Pointer, Look>, Problem> {
+    let problem = |error: crate::document::DocumentError| Problem {
+        fault: error.fault,
+        code: match error.fault {
+            Fault::DuplicateKey => "document-duplicate-key",
+            _ => "document-invalid",
+        },
+        message: error.message,
+        at: error.at,
+        remedy: file::remedy(error.fault),
+    };
+    let text = Text::decode(bytes).map_err(problem)?;
+    let tree = Tree::parse(&text, spec.syntax).map_err(problem)?;
+    let look = |pointer: &Pointer| match tree.find(pointer, spec.include_key.as_deref()) {
+        Found::Nothing => Look::Nothing,
+        Found::Text(text) => match reference::in_text(text, &spec.references, variable) {
+            Some(reference) => Look::Reference(reference, Some(text.to_owned())),
+            None => Look::Text(Zeroizing::new(text.to_owned())),
+        },
+        Found::Object(object) => match reference::in_object(object, &spec.references, variable) {
+            Some(reference) => Look::Reference(reference, None),
+            None => Look::Unusable { at: pointer.dotted(), is: "an object" },
+        },
+        Found::Scalar(text) => Look::Scalar(text),
+        Found::Unusable { at, is } => Look::Unusable { at, is },
+    };
+    Ok(pointers.map(|pointer| (pointer.clone(), look(pointer))).collect())
 }
 
 impl Document {
@@ -151,52 +185,40 @@ impl Document {
         }
     }
 
-    pub(super) fn at(&self, pointer: &Pointer, variable: &dyn Fn(&str) -> Option<String>) -> Seen {
-        match &self.state {
-            State::Absent => Seen::Nothing,
-            State::Broken(problem) => Seen::Unreadable(problem.fault),
-            State::Parsed(_) => self
-                .with_tree(|tree| match self.find(tree, pointer) {
-                    Found::Nothing => Seen::Nothing,
-                    Found::Text(text) => match reference::in_text(text, &self.forms, variable) {
-                        Some(reference) => Seen::Reference(reference),
-                        None => Seen::Value(Zeroizing::new(text.to_owned())),
-                    },
-                    Found::Object(object) => {
-                        match reference::in_object(object, &self.forms, variable) {
-                            Some(reference) => Seen::Reference(reference),
-                            None => Seen::Unreadable(Fault::WrongType),
-                        }
-                    }
-                    Found::Scalar(_) | Found::Unusable { .. } => Seen::Unreadable(Fault::WrongType),
-                })
-                .unwrap_or(Seen::Unreadable(Fault::Syntax)),
+    /// What was seen at a location.
+    pub(super) fn at(&self, pointer: &Pointer) -> Seen {
+        let look = match &self.state {
+            State::Absent => return Seen::Nothing,
+            State::Broken(problem) => return Seen::Unreadable(problem.fault),
+            State::Parsed(looks) => looks.get(pointer),
+        };
+        match look {
+            None | Some(Look::Nothing) => Seen::Nothing,
+            Some(Look::Text(text)) => Seen::Value(text.clone()),
+            Some(Look::Reference(reference, _)) => Seen::Reference(reference.clone()),
+            Some(Look::Scalar(_) | Look::Unusable { .. }) => Seen::Unreadable(Fault::WrongType),
         }
     }
 
     /// A string, number or boolean that is no secret.
     pub(super) fn scalar(&self, pointer: &Pointer) -> Option<String> {
-        self.with_tree(|tree| match self.find(tree, pointer) {
-            Found::Text(text) => Some(text.to_owned()),
-            Found::Scalar(text) => Some(text),
-            _ => None,
-        })?
+        match self.look(pointer)? {
+            Look::Text(text) => Some(text.to_string()),
+            Look::Scalar(text) => Some(text.clone()),
+            Look::Reference(_, text) => text.clone(),
+            Look::Nothing | Look::Unusable { .. } => None,
+        }
     }
 
     /// Whether nothing stands at a pointer, and an object could be made on the way to it.
     pub(super) fn is_free(&self, pointer: &Pointer) -> bool {
-        self.with_tree(|tree| matches!(self.find(tree, pointer), Found::Nothing)).unwrap_or(false)
+        matches!(self.look(pointer), Some(Look::Nothing))
     }
 
-    fn find<'d, 't>(&self, tree: &'d Tree<'t>, pointer: &Pointer) -> Found<'d, 't> {
-        tree.find(pointer, self.include_key.as_deref())
-    }
-
-    /// Parses again for every look: the tree borrows the text, and a look costs microseconds.
-    fn with_tree<T>(&self, look: impl FnOnce(&Tree<'_>) -> T) -> Option<T> {
-        let State::Parsed(text) = &self.state else {
-            return None;
-        };
-        Tree::parse(text, self.syntax).ok().map(|tree| look(&tree))
+    fn look(&self, pointer: &Pointer) -> Option<&Look> {
+        match &self.state {
+            State::Parsed(looks) => looks.get(pointer),
+            State::Absent | State::Broken(_) => None,
+        }
     }
 }

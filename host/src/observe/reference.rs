@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// A reference, and the value that it leads to today.
+#[derive(Clone)]
 pub(super) struct Followed {
     kind: ReferenceKind,
     target: String,
