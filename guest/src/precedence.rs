@@ -112,11 +112,6 @@ impl<'s> Ranking<'s> {
         self
     }
 
-    /// The places in order.
-    pub fn places(&self) -> impl Iterator<Item = Location<'s>> {
-        self.places.iter().map(|ranked| ranked.location)
-    }
-
     /// Walks the places in order. A place that cannot be read makes the whole invalid: the reader
     /// would stop there.
     #[must_use]

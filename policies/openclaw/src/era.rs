@@ -71,6 +71,8 @@ const SERVICE_KIND: Version = Version(2026, 3, 7);
 const FAILS_CLOSED: Version = Version(2026, 3, 11);
 /// The probe stopped falling back to `gateway.remote.*` in local mode.
 const STRICT_PROBE: Version = Version(2026, 5, 0);
+/// Clients behind a trusted proxy stopped taking a password from `gateway.remote.password`.
+const PROXY_WITHOUT_PASSWORD: Version = Version(2026, 5, 0);
 /// Clients turned from environment-first to configuration-first.
 const CONFIG_FIRST: Version = Version(2026, 8, 1);
 
@@ -176,7 +178,7 @@ pub fn starts_on_env_before_reference(version: Version) -> bool {
 /// Whether a client behind a trusted proxy takes no password from `gateway.remote.password`.
 #[must_use]
 pub fn trusts_proxy_without_password(version: Version) -> bool {
-    version >= STRICT_PROBE
+    version >= PROXY_WITHOUT_PASSWORD
 }
 
 /// Whether a client in local mode keeps to `gateway.auth.*` where that is a reference which leads

@@ -95,11 +95,15 @@ impl<'s> Installation<'s> {
         let ranking = places.iter().fold(Ranking::default(), |ranking, place| {
             let one = Ranking::default().then(self.location(name_of(credential, *place)), "");
             let stops = era::stops_at_unresolved(self.version, program, self.mode, *place, needed);
-            let one = if stops { one } else { one.skipping_unresolved() };
-            let follows = era::follows_references(self.version, program, needed);
-            ranking.followed_by(if follows { one } else { one.without_references() })
+            ranking.followed_by(if stops { one } else { one.skipping_unresolved() })
         });
-        if self.has_environment(consumer) { ranking } else { ranking.without_variables() }
+        if !era::follows_references(self.version, program, needed) {
+            ranking.without_references()
+        } else if !self.has_environment(consumer) {
+            ranking.without_variables()
+        } else {
+            ranking
+        }
     }
 
     /// A client in remote mode that ends with neither secret fails at the reference that should have
