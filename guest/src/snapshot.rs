@@ -59,6 +59,13 @@ impl<'s> Location<'s> {
         &self.record.label
     }
 
+    /// The name under which the location was declared. What the host discovered for itself, such as
+    /// a drop-in of a unit, is called `DECLARED@FILE`.
+    #[must_use]
+    pub fn declared_name(&self) -> &'s str {
+        self.record.name.split('@').next().unwrap_or(&self.record.name)
+    }
+
     /// Whether a secret stands here in clear.
     #[must_use]
     pub fn is_plain(&self) -> bool {

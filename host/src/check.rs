@@ -6,7 +6,7 @@ use crate::{
     config::Grants,
     model::{
         ConsumerId, Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot,
-        Standing,
+        Standing, declared_name,
     },
 };
 
@@ -153,17 +153,17 @@ impl<'c> Checker<'c> {
                 let grants = &self.grants.write;
                 let (Some(from), Some(to)) = self.both(*from, *to, "write") else { return };
                 self.source(from);
-                self.target(to, "write", grants.contains(&to.name));
+                self.target(to, "write", grants.contains(declared_name(&to.name)));
             }
             Deed::Refer { from, to } => {
                 let grants = &self.grants.refer;
                 let (Some(from), Some(to)) = self.both(*from, *to, "refer") else { return };
                 self.referable(from, to);
-                self.target(to, "refer", grants.contains(&to.name));
+                self.target(to, "refer", grants.contains(declared_name(&to.name)));
             }
             Deed::Remove(id) => {
                 if let Some(location) = self.location(*id, "remove") {
-                    let granted = self.grants.remove.contains(&location.name);
+                    let granted = self.grants.remove.contains(declared_name(&location.name));
                     self.target(location, "remove", granted);
                 }
             }
@@ -175,7 +175,7 @@ impl<'c> Checker<'c> {
                         format!("mint would put another credential into {}", location.name),
                     );
                 }
-                let granted = self.grants.mint.contains(&location.name);
+                let granted = self.grants.mint.contains(declared_name(&location.name));
                 self.target(location, "mint", granted);
             }
             Deed::Refresh(id) => {
@@ -281,7 +281,7 @@ impl<'c> Checker<'c> {
             self.break_rule("target-read-only", format!("{what} {name}: it cannot be written"));
         }
         if matches!(location.presence, Presence::Reference(_))
-            && !self.grants.replace_references.contains(name)
+            && !self.grants.replace_references.contains(declared_name(name))
         {
             self.break_rule(
                 "reference-replaced",

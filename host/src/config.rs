@@ -18,12 +18,12 @@ mod path;
 mod preset;
 mod spec;
 
-pub use declare::{ReferenceForm, Trim};
+pub use declare::{ReferenceForm, Scope, Trim};
 pub use deployment::Deployment;
 #[cfg(feature = "schema")]
 pub use manifest::schema;
 pub use manifest::{Manifest, ManifestError};
-pub use path::PathTemplate;
+pub use path::{Candidate, PathTemplate};
 pub use preset::PRESETS;
 pub use spec::{ConsumerSpec, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec, PlaceSpec};
 

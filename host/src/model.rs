@@ -8,3 +8,4 @@ pub use snapshot::{
     Consumer, ConsumerId, CredentialId, Fact, Fault, FileId, FileState, FileStatus, Location,
     LocationId, LocationKind, Phase, Place, Pointer, Presence, Reference, ReferenceKind, Snapshot,
 };
+pub(crate) use snapshot::{FAMILY, declared_name};

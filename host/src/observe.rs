@@ -7,37 +7,46 @@
 //! |---|---|
 //! | `world` | where observations come from: this machine, or a test's own |
 //! | `file` | a file read whole, and what can be told of it |
-//! | `documents` | each file read once, whatever the number of locations in it |
-//! | `reference` | references that stand where a secret could |
+//! | `files` | the files of a pass, each read once |
+//! | `units` | drop-ins and environment files of a unit, as they are discovered |
+//! | `documents` | what a document says wherever the deployment points |
+//! | `includes` | the files in which a document goes on |
+//! | `variables` | the variables that programs find, in the environment and in files |
+//! | `reference` | references that stand where a secret could, and where they lead |
+//! | `facts` | what a policy may know beside the copies |
+//! | `run` | a program that is run while observing, bounded in time |
 //! | `report` | what is not there or cannot be read, as findings |
 
 mod documents;
+mod facts;
 mod file;
+mod files;
+mod includes;
 mod reference;
 mod report;
+mod run;
+mod units;
+mod variables;
 mod world;
-
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
 
 use secrecy::SecretString;
 
 use crate::{
-    config::{Deployment, DocumentSpec, FactSource, LocationSpec, PlaceSpec, Trim},
+    config::{Deployment, LocationSpec, PathTemplate, PlaceSpec, Trim},
     model::{
-        Consumer, Fact, Fault, FileId, FileState, FileStatus, Location, LocationId, Phase, Place,
-        Presence, ReferenceKind, Snapshot,
+        Consumer, Fault, Location, LocationId, LocationKind, Phase, Place, Pointer, Presence,
+        Snapshot,
     },
     secret::{Key, Vault},
 };
 
 pub use file::{FileContents, ReadError};
 pub(crate) use reference::{reads_as_reference, to_write as reference_to};
-pub use world::{Machine, Memory, World};
+pub use world::{Command, Machine, Memory, World};
 
 use documents::Documents;
+use files::Files;
+use variables::Variables;
 
 /// What one pass saw.
 #[derive(Debug)]
@@ -58,8 +67,10 @@ pub fn observe(
     phase: Phase,
     now: u64,
 ) -> Observed {
-    let mut files = Files { world, key, deployment, states: Vec::new(), paths: BTreeMap::new() };
-    let documents = Documents::read(deployment, &mut files);
+    let mut files = Files::new(world, key, &deployment.base);
+    let deployment = &*units::discover(deployment, &mut files);
+    let variables = Variables::read(deployment, &mut files);
+    let documents = Documents::read(deployment, &mut files, &variables);
     let mut pass = Pass { deployment, world, key, vault: Vault::default(), files, documents };
     let locations: Vec<Location> = deployment
         .locations
@@ -67,7 +78,8 @@ pub fn observe(
         .enumerate()
         .map(|(index, spec)| pass.location(LocationId::from_index(index), spec))
         .collect();
-    let facts = pass.facts(&locations);
+    let facts =
+        facts::observe(deployment, &locations, &pass.documents, &mut pass.files, &variables);
     let mut snapshot = Snapshot {
         deployment: deployment.name.clone(),
         phase,
@@ -102,64 +114,12 @@ struct Pass<'p> {
     documents: Documents,
 }
 
-/// The files behind the locations, each once.
-struct Files<'p> {
-    world: &'p dyn World,
-    key: &'p Key,
-    deployment: &'p Deployment,
-    states: Vec<FileState>,
-    paths: BTreeMap<PathBuf, FileId>,
-}
-
-/// A file of a pass, as far as it could be read.
-struct Opened {
-    id: FileId,
-    contents: Result<FileContents, ReadError>,
-}
-
-impl Files<'_> {
-    fn open(&mut self, path: &Path) -> Opened {
-        let contents = self.world.read(path);
-        let (status, writable) = match &contents {
-            Ok(contents) => {
-                (FileStatus::Present(self.key.digest(&contents.bytes)), contents.writable)
-            }
-            Err(ReadError::Absent) => (FileStatus::Absent, false),
-            Err(error) => (FileStatus::Unreadable(error.fault()), false),
-        };
-        let next = FileId::from_index(self.states.len());
-        // Two paths of one file are one file.
-        let id = *self.paths.entry(self.world.identity(path)).or_insert(next);
-        if id == next {
-            self.states.push(FileState {
-                path: path.to_owned(),
-                status,
-                writable,
-                syntax: None,
-                reference: None,
-            });
-        }
-        Opened { id, contents }
-    }
-
-    fn is_document(&mut self, id: FileId, spec: &DocumentSpec) {
-        if let Some(state) = self.states.get_mut(id.index()) {
-            state.syntax = Some(spec.syntax);
-            state.reference = spec.references.first().copied();
-        }
-    }
-
-    fn resolve(&self, path: &crate::config::PathTemplate) -> Option<PathBuf> {
-        path.resolve(&self.deployment.base, &|name| self.world.variable(name))
-    }
-}
-
 impl Pass<'_> {
     fn location(&mut self, id: LocationId, spec: &LocationSpec) -> Location {
         let mut location = Location {
             name: spec.name.clone(),
             credential: spec.credential,
-            kind: spec.kind(),
+            kind: self.kind(spec),
             label: spec.label.clone(),
             presence: Presence::Absent,
             expires: None,
@@ -187,12 +147,24 @@ impl Pass<'_> {
         location
     }
 
+    fn kind(&self, spec: &LocationSpec) -> LocationKind {
+        match &spec.place {
+            PlaceSpec::Variable(_) => LocationKind::Environment,
+            PlaceSpec::Pointer(index, _) => self
+                .deployment
+                .documents
+                .get(*index)
+                .map_or(LocationKind::Document, |document| document.syntax.kind()),
+            PlaceSpec::File(_) => LocationKind::File,
+        }
+    }
+
     fn at_pointer(
         &mut self,
         id: LocationId,
         spec: &LocationSpec,
         index: usize,
-        pointer: &crate::model::Pointer,
+        pointer: &Pointer,
         location: &mut Location,
     ) {
         let Some(document) = self.documents.get(index) else {
@@ -200,8 +172,11 @@ impl Pass<'_> {
             return;
         };
         location.place = Place::Pointer { file: document.id, pointer: pointer.clone() };
-        location.modified = document.modified;
-        location.writable = document.writable();
+        if let Some(sight) = document.sight(pointer) {
+            location.place = Place::Pointer { file: sight.file, pointer: sight.pointer.clone() };
+            location.modified = sight.modified;
+            location.writable = sight.writable;
+        }
         if document.is_absent() {
             location.attributes.insert("file".to_owned(), "absent".to_owned());
         }
@@ -224,7 +199,7 @@ impl Pass<'_> {
         &mut self,
         id: LocationId,
         spec: &LocationSpec,
-        path: &crate::config::PathTemplate,
+        path: &PathTemplate,
         location: &mut Location,
     ) {
         let Some(path) = self.files.resolve(path) else {
@@ -275,50 +250,5 @@ impl Pass<'_> {
             Presence::Plain(self.key.fingerprint(value))
         };
         (value, presence)
-    }
-
-    /// Whether a fact comes from where a secret stands, or where a reference leads. Told by the
-    /// place, not by the value: what a policy sees must not depend on a secret.
-    fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location]) -> bool {
-        locations.iter().any(|location| match (source, &location.presence) {
-            _ if Some(&location.place) == place => true,
-            (FactSource::Variable(name), Presence::Reference(to)) => {
-                to.kind == ReferenceKind::Environment && to.target == *name
-            }
-            (FactSource::Variable(name), _) => location.place == Place::Variable(name.clone()),
-            _ => false,
-        })
-    }
-
-    fn facts(&mut self, locations: &[Location]) -> BTreeMap<String, Fact> {
-        let mut facts = BTreeMap::new();
-        for spec in &self.deployment.facts {
-            let (value, place): (Option<String>, Option<Place>) = match &spec.source {
-                FactSource::Variable(name) => (self.world.variable(name), None),
-                FactSource::Pointer(index, pointer) => match self.documents.get(*index) {
-                    Some(document) => {
-                        let value = document.scalar(pointer);
-                        // What stands there must be a plain value to be replaced by another.
-                        let place = value.is_some() || document.is_free(pointer);
-                        let place = place.then(|| Place::Pointer {
-                            file: document.id,
-                            pointer: pointer.clone(),
-                        });
-                        (value, place)
-                    }
-                    None => (None, None),
-                },
-            };
-            // A fact at a credential's place would show the secret to the policy and the journal,
-            // or let the policy write one of its own; whatever way it was declared.
-            let secret =
-                spec.presence_only || Self::is_secret(&spec.source, place.as_ref(), locations);
-            let value = value.map(|value| if secret { "set".to_owned() } else { value });
-            facts.insert(spec.name.clone(), Fact { value, place: place.filter(|_| !secret) });
-        }
-        for (name, value) in &self.deployment.attributes {
-            facts.insert(name.clone(), Fact { value: Some(value.clone()), place: None });
-        }
-        facts
     }
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::ApplyFault;
 use crate::{
     config::ReferenceForm,
-    document::{Edit, NewValue, Text, edit},
+    document::{self, Edit, NewValue},
     model::Place,
     observe::{reads_as_reference, reference_to},
     plan::{Change, NewContent, Target},
@@ -55,9 +55,7 @@ pub(super) fn edited(
             _ => None,
         })
         .collect();
-    let text = Text::decode(old).map_err(|error| fault(error.message))?;
-    let new = edit(&text, syntax, &edits).map_err(|error| fault(error.to_string()))?;
-    Ok(new.encode())
+    document::edited(old, syntax, &edits).map_err(|error| fault(error.to_string()))
 }
 
 fn value<'v>(change: &Change, target: &Target, vault: &'v Vault) -> Result<Value<'v>, String> {

@@ -131,7 +131,7 @@ pub(crate) fn load_policy(
     let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
     let cache = folder.as_deref().map(|folder| Cache { folder, key });
     let path = match reference {
-        PolicyRef::File(template) => template.resolve(base, &variable),
+        PolicyRef::File(template) => template.resolve(base, &variable, &|path| path.exists()),
         _ => None,
     };
     let policy = artifact::load(&engine, reference, path.as_deref(), limits, cache);

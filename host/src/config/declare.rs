@@ -16,14 +16,20 @@ pub(super) struct Declarations {
     /// What is known of each credential. One that is not named here has no placeholders.
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
     pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
-    /// JSON or JSON5 files that hold copies.
+    /// Files that hold copies.
     pub(super) documents: Vec<DocumentTable>,
+    /// Documents of variables that programs read after their own environment, most important first.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) environment: Vec<Spanned<String>>,
     /// Places that can hold a copy.
     pub(super) locations: Vec<LocationTable>,
     /// Programs that read a credential.
     pub(super) consumers: Vec<ConsumerTable>,
     /// What a policy may know beside the copies. Never a secret.
     pub(super) facts: Vec<FactTable>,
+    /// The fact that says which version of the gateway it is, for `explain --as-of`.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) version_fact: Option<Spanned<String>>,
 }
 
 /// What is known of a credential.
@@ -60,7 +66,7 @@ pub enum ReferenceForm {
     Variable,
 }
 
-/// A JSON or JSON5 file that holds copies.
+/// A file that holds copies.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -70,15 +76,42 @@ pub(super) struct DocumentTable {
     pub(super) name: Spanned<String>,
     /// Where it is.
     pub(super) path: PathTemplate,
-    /// `json5` (the default) or `json`.
+    /// What it is written in; `json5` where it is left out.
     #[serde(default)]
     pub(super) syntax: Syntax,
+    /// Whether it is nothing to speak of where it does not exist.
+    #[serde(default)]
+    pub(super) optional: bool,
     /// The forms of reference that its readers know; the first is the one to write.
     #[serde(default)]
     pub(super) references: Vec<ReferenceForm>,
-    /// The key that says that an object goes on in another file, such as `$include`. Nothing is
-    /// read or written below such an object.
+    /// The key that says that an object goes on in other files, such as `$include`.
     pub(super) include_key: Option<String>,
+    /// Where in the document its readers find more variables, by RFC 6901.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) variables: Vec<Spanned<String>>,
+    /// Where in the document it says how references of the kinds file and exec are followed.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) providers: Option<Spanned<String>>,
+    /// Of a unit: the folders in which systemd looks for its drop-ins, most important first.
+    #[serde(default)]
+    pub(super) drop_ins: Vec<String>,
+    /// Of a unit: whether it is one of the user's manager (`user`) or of the system's.
+    #[serde(default)]
+    pub(super) scope: Scope,
+}
+
+/// Whose units they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The system's manager.
+    #[default]
+    System,
+    /// A user's manager.
+    User,
 }
 
 /// A place that can hold a copy: exactly one of `env`, `file`, or `document` with `pointer`.
@@ -124,7 +157,8 @@ pub(super) struct ConsumerTable {
     pub(super) attributes: BTreeMap<String, String>,
 }
 
-/// What a policy may know: exactly one of `env`, or `document` with `pointer`.
+/// What a policy may know: exactly one of `env`, `document` with `pointer`, `files`, `package`, or
+/// `version-of`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -137,9 +171,21 @@ pub(super) struct FactTable {
     /// Name of a document.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) document: Option<Spanned<String>>,
-    /// Where in the document, by RFC 6901.
+    /// Where in the document, by RFC 6901. With `files`: where in each of them, `*` for any key.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) pointer: Option<Spanned<String>>,
+    /// Files that exist, one a line; `*` stands for any part of a name.
+    #[serde(default)]
+    pub(super) files: Vec<String>,
+    /// The version of an npm package, where a unit, a property list or a program on the PATH leads
+    /// to it.
+    pub(super) package: Option<String>,
+    /// What a program on the PATH says to `--version`. It is run; so this is a last resort.
+    pub(super) version_of: Option<String>,
+    /// Facts of which none may be known already; with `version-of`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) unless: Vec<Spanned<String>>,
     /// Tells the policy only that there is a value, not which.
     #[serde(default)]
     pub(super) presence_only: bool,

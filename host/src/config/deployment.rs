@@ -38,14 +38,20 @@ pub struct Deployment {
     pub limits: Limits,
     /// Credentials in order.
     pub(crate) credentials: Vec<CredentialSpec>,
-    /// JSON and JSON5 files.
+    /// Files that hold copies.
     pub documents: Vec<DocumentSpec>,
+    /// Documents of variables that programs read after their own environment, by their position.
+    pub environment: Vec<usize>,
     /// Places that can hold a copy.
     pub locations: Vec<LocationSpec>,
     /// Programs and what they read.
     pub consumers: Vec<ConsumerSpec>,
     /// What the policy may know.
     pub facts: Vec<FactSpec>,
+    /// The fact that says which version of the gateway it is.
+    pub version_fact: Option<String>,
+    /// Whether references of the kind exec are followed.
+    pub run_commands: bool,
     /// What relative paths are relative to.
     pub base: PathBuf,
 }
@@ -83,9 +89,12 @@ impl Deployment {
             limits: limits(manifest),
             credentials: Vec::new(),
             documents: Vec::new(),
+            environment: Vec::new(),
             locations: Vec::new(),
             consumers: Vec::new(),
             facts: Vec::new(),
+            version_fact: None,
+            run_commands: manifest.deployment.run_commands,
             policy,
             base,
         };

@@ -38,8 +38,12 @@ pub struct Manifest {
     /// What is known of each credential.
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
     pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
-    /// JSON or JSON5 files that hold copies; one with the name of a preset's takes its place.
+    /// Files that hold copies; one with the name of a preset's takes its place.
     pub(super) documents: Vec<DocumentTable>,
+    /// Documents of variables that programs read after their own environment, most important
+    /// first; takes the place of the preset's list.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) environment: Vec<Spanned<String>>,
     /// Places that can hold a copy; one with the name of a preset's takes its place.
     pub(super) locations: Vec<LocationTable>,
     /// Programs that read a credential; one with the name of a preset's takes its place.
@@ -60,6 +64,9 @@ pub(super) struct DeploymentTable {
     pub(super) preset: Option<Spanned<String>>,
     /// What the policy cannot see for itself, such as `openclaw-version`; wins over a fact.
     pub(super) attributes: BTreeMap<String, String>,
+    /// Whether references of the kind exec are followed: the commands that the gateway's own
+    /// configuration names are run, with the gateway's own precautions.
+    pub(super) run_commands: bool,
 }
 
 /// Which policy decides.
@@ -155,9 +162,11 @@ impl Manifest {
         Declarations {
             credentials: self.credentials.clone(),
             documents: self.documents.clone(),
+            environment: self.environment.clone(),
             locations: self.locations.clone(),
             consumers: self.consumers.clone(),
             facts: self.facts.clone(),
+            version_fact: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::{
     ConsumerSpec, Deployment, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec,
-    ManifestError, PlaceSpec, Trim,
+    ManifestError, PathTemplate, PlaceSpec, Trim,
     declare::{Declarations, DocumentTable, FactTable, GrantTable, LocationTable},
     spec::CredentialSpec,
 };
@@ -70,10 +70,12 @@ impl Deployment {
         source.refuse_twins("consumer", own.consumers.iter().map(|table| &table.name))?;
         source.refuse_twins("fact", own.facts.iter().map(|table| &table.name))?;
         for table in &own.documents {
-            let DocumentTable { name, path, syntax, references, include_key } = table.clone();
-            let spec =
-                DocumentSpec { name: name.into_inner(), path, syntax, references, include_key };
+            let spec = document(source, table)?;
             replace(&mut self.documents, spec, |document| &document.name);
+        }
+        if !own.environment.is_empty() {
+            let index = |name| self.document_index(source, name);
+            self.environment = own.environment.iter().map(index).collect::<Result<_, _>>()?;
         }
         for table in &own.locations {
             let spec = self.location(source, table)?;
@@ -100,6 +102,9 @@ impl Deployment {
         for table in &own.facts {
             let spec = self.fact(source, table)?;
             replace(&mut self.facts, spec, |fact| &fact.name);
+        }
+        if let Some(name) = &own.version_fact {
+            self.version_fact = Some(name.get_ref().clone());
         }
         for (name, table) in &own.credentials {
             let id = self.known_credential(source, name)?;
@@ -161,26 +166,35 @@ impl Deployment {
     }
 
     fn fact(&self, source: &Source<'_>, table: &FactTable) -> Result<FactSpec, ManifestError> {
-        let from = match (&table.env, &table.document, &table.pointer) {
-            (Some(variable), None, None) => FactSource::Variable(variable.clone()),
-            (None, Some(document), Some(pointer)) => {
-                let (document, pointer) = self.pointer(source, document, pointer)?;
-                FactSource::Pointer(document, pointer)
-            }
-            _ => {
-                return Err(source.error(
-                    &table.name,
-                    format!(
-                        "fact `{}` needs exactly one source: `env`, or `document` with `pointer`",
-                        table.name.get_ref()
-                    ),
-                ));
-            }
+        let mut from = Vec::new();
+        if let Some(variable) = &table.env {
+            from.push(FactSource::Variable(variable.clone()));
+        }
+        if let (Some(document), Some(pointer)) = (&table.document, &table.pointer) {
+            let (document, pointer) = self.pointer(source, document, pointer)?;
+            from.push(FactSource::Pointer(document, pointer));
+        }
+        if !table.files.is_empty() {
+            let pointer = table.pointer.as_ref().map(|at| parse_pointer(source, at)).transpose()?;
+            from.push(FactSource::Files(table.files.clone(), pointer));
+        }
+        from.extend(table.package.clone().map(FactSource::Package));
+        from.extend(table.version_of.clone().map(FactSource::VersionOf));
+        let complete = table.document.is_none() || table.pointer.is_some();
+        let (Some(from), true, true) = (from.pop(), from.is_empty(), complete) else {
+            return Err(source.error(
+                &table.name,
+                format!(
+                    "fact `{}` needs exactly one source: `env`, `document` with `pointer`, `files`, `package`, or `version-of`",
+                    table.name.get_ref()
+                ),
+            ));
         };
         Ok(FactSpec {
             name: table.name.get_ref().clone(),
             source: from,
             presence_only: table.presence_only,
+            unless: table.unless.iter().map(|name| name.get_ref().clone()).collect(),
         })
     }
 
@@ -190,14 +204,19 @@ impl Deployment {
         document: &Spanned<String>,
         pointer: &Spanned<String>,
     ) -> Result<(usize, Pointer), ManifestError> {
+        Ok((self.document_index(source, document)?, parse_pointer(source, pointer)?))
+    }
+
+    fn document_index(
+        &self,
+        source: &Source<'_>,
+        document: &Spanned<String>,
+    ) -> Result<usize, ManifestError> {
         let index = self.documents.iter().position(|known| known.name == *document.get_ref());
-        let index = index.ok_or_else(|| {
+        index.ok_or_else(|| {
             let known = self.documents.iter().map(|document| document.name.as_str());
             source.error(document, unknown("document", document.get_ref(), known))
-        })?;
-        let parsed = Pointer::parse(pointer.get_ref())
-            .map_err(|message| source.error(pointer, message.to_owned()))?;
-        Ok((index, parsed))
+        })
     }
 
     /// Two names for one place could be given two secrets, and a fact at a credential's place
@@ -264,6 +283,31 @@ impl Deployment {
             })?,
         })
     }
+}
+
+fn parse_pointer(
+    source: &Source<'_>,
+    pointer: &Spanned<String>,
+) -> Result<Pointer, ManifestError> {
+    Pointer::parse(pointer.get_ref())
+        .map_err(|message| source.error(pointer, message.to_owned()))
+}
+
+fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, ManifestError> {
+    let pointer = |pointer| parse_pointer(source, pointer);
+    let table = table.clone();
+    Ok(DocumentSpec {
+        variables: table.variables.iter().map(pointer).collect::<Result<_, _>>()?,
+        providers: table.providers.as_ref().map(pointer).transpose()?,
+        name: table.name.into_inner(),
+        path: table.path,
+        syntax: table.syntax,
+        optional: table.optional,
+        references: table.references,
+        include_key: table.include_key,
+        drop_ins: table.drop_ins.into_iter().map(PathTemplate::One).collect(),
+        scope: table.scope,
+    })
 }
 
 fn replace<T>(list: &mut Vec<T>, new: T, name: impl Fn(&T) -> &String) {

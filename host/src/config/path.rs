@@ -13,31 +13,69 @@ pub enum PathTemplate {
     /// One path.
     One(String),
     /// The first whose variables are all set.
-    FirstOf(Vec<String>),
+    FirstOf(Vec<Candidate>),
+}
+
+/// One of several paths.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Candidate {
+    /// Counts where its variables are all set, whether or not something is there.
+    Path(String),
+    /// The first that exists counts. Where nothing counts, the first of these does.
+    Existing {
+        /// The paths.
+        existing: Vec<String>,
+    },
 }
 
 impl PathTemplate {
-    fn candidates(&self) -> &[String] {
-        match self {
-            Self::One(path) => std::slice::from_ref(path),
-            Self::FirstOf(paths) => paths,
-        }
-    }
-
-    /// The path, by the variables; none where each candidate misses one.
+    /// The path, by the variables and by what exists; none where each candidate misses a variable.
     #[must_use]
     pub fn resolve(
         &self,
         base: &Path,
         variable: &dyn Fn(&str) -> Option<String>,
+        exists: &dyn Fn(&Path) -> bool,
     ) -> Option<PathBuf> {
-        self.candidates().iter().find_map(|path| Some(base.join(expand(path, variable)?)))
+        let at = |path: &String| Some(base.join(expand(path, variable)?));
+        let candidates = match self {
+            Self::One(path) => return at(path),
+            Self::FirstOf(candidates) => candidates,
+        };
+        let mut otherwise = None;
+        for candidate in candidates {
+            match candidate {
+                Candidate::Path(path) => {
+                    if let Some(path) = at(path) {
+                        return Some(path);
+                    }
+                }
+                Candidate::Existing { existing } => {
+                    let paths: Vec<PathBuf> = existing.iter().filter_map(at).collect();
+                    if let Some(path) = paths.iter().find(|path| exists(path)) {
+                        return Some(path.clone());
+                    }
+                    otherwise = otherwise.or_else(|| paths.into_iter().next());
+                }
+            }
+        }
+        otherwise
     }
 
     /// The paths as they are written, for messages.
     #[must_use]
     pub fn as_written(&self) -> String {
-        self.candidates().join(", else ")
+        let candidates = match self {
+            Self::One(path) => return path.clone(),
+            Self::FirstOf(candidates) => candidates,
+        };
+        let written = candidates.iter().map(|candidate| match candidate {
+            Candidate::Path(path) => path.clone(),
+            Candidate::Existing { existing } => existing.join(", else "),
+        });
+        written.collect::<Vec<_>>().join(", else ")
     }
 }
 
@@ -80,10 +118,35 @@ mod tests {
     use super::*;
 
     fn resolve(paths: &[&str], variables: &[(&str, &str)]) -> Option<PathBuf> {
-        let template = PathTemplate::FirstOf(paths.iter().map(ToString::to_string).collect());
-        template.resolve(Path::new("/base"), &|name| {
+        let path = |path: &&str| Candidate::Path((*path).to_owned());
+        among(&PathTemplate::FirstOf(paths.iter().map(path).collect()), variables, &[])
+    }
+
+    fn among(
+        template: &PathTemplate,
+        variables: &[(&str, &str)],
+        existing: &[&str],
+    ) -> Option<PathBuf> {
+        let variable = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
-        })
+        };
+        let exists = |path: &Path| existing.iter().any(|known| Path::new(known) == path);
+        template.resolve(Path::new("/base"), &variable, &exists)
+    }
+
+    #[test]
+    fn of_old_and_new_names_the_one_that_exists_counts() {
+        let template = PathTemplate::FirstOf(vec![
+            Candidate::Path("$CONFIG".to_owned()),
+            Candidate::Existing { existing: vec!["/new".to_owned(), "/old".to_owned()] },
+        ]);
+        let path = |variables: &[_], existing: &[_]| {
+            among(&template, variables, existing).map(|path| path.display().to_string())
+        };
+        assert_eq!(path(&[("CONFIG", "/c")], &["/old"]).as_deref(), Some("/c"));
+        assert_eq!(path(&[], &["/old"]).as_deref(), Some("/old"));
+        assert_eq!(path(&[], &["/old", "/new"]).as_deref(), Some("/new"));
+        assert_eq!(path(&[], &[]).as_deref(), Some("/new"));
     }
 
     #[test]

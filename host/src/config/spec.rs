@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PathTemplate, ReferenceForm, Syntax, Trim};
-use crate::model::{CredentialId, LocationKind, Pointer};
+use super::{PathTemplate, ReferenceForm, Scope, Syntax, Trim};
+use crate::model::{CredentialId, Pointer};
 
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialSpec {
@@ -12,7 +12,7 @@ pub(crate) struct CredentialSpec {
     pub(crate) trim: Trim,
 }
 
-/// A JSON or JSON5 file.
+/// A file that holds copies.
 #[derive(Debug, Clone)]
 pub struct DocumentSpec {
     /// What locations name it by.
@@ -23,8 +23,18 @@ pub struct DocumentSpec {
     pub syntax: Syntax,
     /// The forms of reference that its readers know.
     pub references: Vec<ReferenceForm>,
-    /// The key that says that an object goes on in another file.
+    /// The key that says that an object goes on in other files.
     pub include_key: Option<String>,
+    /// Whether it is nothing to speak of where it does not exist.
+    pub optional: bool,
+    /// Where in it its readers find more variables.
+    pub variables: Vec<Pointer>,
+    /// Where in it it says how references are followed.
+    pub providers: Option<Pointer>,
+    /// Of a unit: where its drop-ins may be, most important first.
+    pub drop_ins: Vec<PathTemplate>,
+    /// Of a unit: whose it is.
+    pub scope: Scope,
 }
 
 /// Where a location is.
@@ -54,16 +64,6 @@ pub struct LocationSpec {
     pub attributes: BTreeMap<String, String>,
 }
 
-impl LocationSpec {
-    pub(crate) fn kind(&self) -> LocationKind {
-        match self.place {
-            PlaceSpec::Variable(_) => LocationKind::Environment,
-            PlaceSpec::Pointer(..) => LocationKind::Document,
-            PlaceSpec::File(_) => LocationKind::File,
-        }
-    }
-}
-
 /// A program and a credential that it reads.
 #[derive(Debug, Clone)]
 pub struct ConsumerSpec {
@@ -83,6 +83,12 @@ pub enum FactSource {
     Variable(String),
     /// A pointer into a document, by its position in [`Deployment::documents`].
     Pointer(usize, Pointer),
+    /// Files that exist; with a pointer, what stands there in each.
+    Files(Vec<String>, Option<Pointer>),
+    /// The version of an npm package.
+    Package(String),
+    /// What a program says to `--version`.
+    VersionOf(String),
 }
 
 /// What the policy may know.
@@ -94,6 +100,8 @@ pub struct FactSpec {
     pub source: FactSource,
     /// Whether the policy learns only that there is a value.
     pub presence_only: bool,
+    /// Facts of which none may be known already.
+    pub unless: Vec<String>,
 }
 
 /// What a policy may have done, by the names of locations and facts. Nothing by default.

@@ -72,6 +72,12 @@ pub enum LocationKind {
     Document,
     /// A whole file.
     File,
+    /// A line of a file of variables.
+    Dotenv,
+    /// A setting of a systemd unit.
+    Unit,
+    /// A key of a launchd property list.
+    Plist,
 }
 
 /// Why a location could not be read.
@@ -182,6 +188,16 @@ impl Pointer {
             return Err("a pointer has no empty step");
         }
         Ok(Self(steps))
+    }
+
+    /// The pointer without its first steps.
+    pub(crate) fn from_step(&self, first: usize) -> Self {
+        Self(self.0.get(first..).unwrap_or_default().to_vec())
+    }
+
+    /// The pointer with a step more.
+    pub(crate) fn then(&self, step: &str) -> Self {
+        Self(self.0.iter().map(String::as_str).chain([step]).map(ToOwned::to_owned).collect())
     }
 
     /// The steps.
@@ -315,6 +331,15 @@ pub struct Fact {
     pub value: Option<String>,
     /// Where it comes from, if a policy may be granted to change it.
     pub place: Option<Place>,
+}
+
+/// What stands between the name of a declared location and the file that was discovered, as in
+/// `unit.gateway-token@10-token.conf`.
+pub(crate) const FAMILY: char = '@';
+
+/// The name under which a location was declared.
+pub(crate) fn declared_name(name: &str) -> &str {
+    name.split(FAMILY).next().unwrap_or(name)
 }
 
 /// All observations, consumers and facts of one pass.

@@ -1,6 +1,9 @@
 //! What is not there or cannot be read, as findings of the host itself.
 
-use super::{documents::Documents, file};
+use super::{
+    documents::{Document, Documents},
+    file,
+};
 use crate::{
     config::Deployment,
     model::{Fault, LocationId, LocationKind, Presence, Severity, Snapshot},
@@ -10,6 +13,9 @@ use crate::{
 pub(super) fn absent(deployment: &Deployment, snapshot: &mut Snapshot, documents: &Documents) {
     for (spec, document) in deployment.documents.iter().zip(documents.all()) {
         let looked = spec.path.as_written();
+        if spec.optional && document.is_none_or(Document::is_absent) {
+            continue;
+        }
         let Some(document) = document else {
             let message = format!("the document `{}` has no path here", spec.name);
             let remedy = format!("set a variable of {looked}");
@@ -32,7 +38,7 @@ pub(super) fn unreadable(snapshot: &mut Snapshot, documents: &Documents) {
         let Some(problem) = document.problem() else {
             continue;
         };
-        let path = snapshot.file(document.id).map(|file| file.path.display().to_string());
+        let path = snapshot.file(problem.file).map(|file| file.path.display().to_string());
         let at = problem.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
         let locations: Vec<LocationId> = (0..snapshot.locations.len())
             .map(LocationId::from_index)
@@ -58,7 +64,7 @@ pub(super) fn unreadable(snapshot: &mut Snapshot, documents: &Documents) {
         .zip(&snapshot.locations)
         .filter(|(id, _)| !told.contains(id))
         // A document without a path has its own finding.
-        .filter(|(_, l)| l.kind != LocationKind::Document || l.place.file().is_some())
+        .filter(|(_, l)| l.kind == LocationKind::Environment || l.place.file().is_some())
         .filter_map(|(id, location)| match location.presence {
             Presence::Unreadable(fault) => Some((id, fault)),
             _ => None,
@@ -71,7 +77,7 @@ pub(super) fn unreadable(snapshot: &mut Snapshot, documents: &Documents) {
         let place = snapshot
             .path_of(location)
             .map_or_else(String::new, |path| format!(" in {}", path.display()));
-        let message = match documents.type_at(location) {
+        let message = match documents.type_at(&location.place) {
             Some((at, is)) => format!("{at}{place} is {is}; the file is left as it is"),
             None => format!("{}{place} cannot be read: {}", location.label, file::in_words(fault)),
         };

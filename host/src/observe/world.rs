@@ -2,13 +2,17 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use zeroize::Zeroizing;
 
-use super::file::{self, FileContents, ReadError};
+use super::{
+    file::{self, FileContents, ReadError},
+    run,
+};
 
 /// What a pass looks at: variables and files.
 pub trait World {
@@ -27,10 +31,39 @@ pub trait World {
         path.to_owned()
     }
 
+    /// Whether anything is at a path, even a link that leads nowhere.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// The names in a folder, sorted; none where it cannot be read.
+    fn list(&self, folder: &Path) -> Vec<String>;
+
+    /// Runs a program without a shell and gives back what it prints; none where it is not there,
+    /// fails, or takes too long.
+    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>>;
+
     /// A variable that is set and is UTF-8.
     fn variable(&self, name: &str) -> Option<String> {
         self.raw_variable(name).flatten().map(|value| value.to_string())
     }
+}
+
+/// A program to be run while observing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Command<'c> {
+    /// Its path, or its name on the PATH.
+    pub program: &'c Path,
+    /// Its arguments.
+    pub arguments: &'c [String],
+    /// The variables it gets; nothing else but the PATH and the home directory.
+    pub variables: &'c [(String, String)],
+    /// What it reads.
+    pub input: &'c [u8],
+    /// How long it may take.
+    pub time: Duration,
+    /// Whether it is refused unless nobody else can have changed it: its path is absolute, no link,
+    /// and this user's, and neither group nor others may write it.
+    pub guarded: bool,
 }
 
 /// This process's environment and this machine's files.
@@ -54,6 +87,24 @@ impl World for Machine {
 
     fn identity(&self, path: &Path) -> PathBuf {
         path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok()
+    }
+
+    fn list(&self, folder: &Path) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return Vec::new();
+        };
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+        let mut names: Vec<String> = entries.filter_map(name).collect();
+        names.sort();
+        names
+    }
+
+    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        run::run(command)
     }
 }
 
@@ -91,5 +142,22 @@ impl World for Memory {
             modified: None,
             writable: true,
         })
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.files.keys().any(|known| known.starts_with(path))
+    }
+
+    fn list(&self, folder: &Path) -> Vec<String> {
+        let below = |path: &PathBuf| {
+            let name = path.strip_prefix(folder).ok()?.components().next()?;
+            name.as_os_str().to_str().map(ToOwned::to_owned)
+        };
+        let names: BTreeSet<String> = self.files.keys().filter_map(below).collect();
+        names.into_iter().collect()
+    }
+
+    fn run(&self, _: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        None
     }
 }

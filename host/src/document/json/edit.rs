@@ -7,33 +7,8 @@ use jsonc_parser::{
 };
 use zeroize::Zeroizing;
 
-use super::{DocumentError, Syntax, Text, Tree};
+use super::{Edit, EditError, NewValue, Syntax, Text, Tree};
 use crate::model::Pointer;
-
-/// One edit.
-pub(crate) struct Edit<'e> {
-    pub(crate) pointer: &'e Pointer,
-    pub(crate) value: NewValue<'e>,
-}
-
-/// What is to stand at the pointer.
-pub(crate) enum NewValue<'e> {
-    Text(&'e str),
-    /// Any JSON value that is no secret: a reference, a number.
-    Json(&'e serde_json::Value),
-    Nothing,
-}
-
-/// Why a document was not edited.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EditError {
-    #[error("{}", .0.message)]
-    Document(DocumentError),
-    #[error("`{0}` is not an object")]
-    NotAnObject(String),
-    #[error("the edited text would not say the same everywhere else")]
-    ChangesMore,
-}
 
 /// Edits a text.
 ///

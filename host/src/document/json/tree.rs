@@ -3,65 +3,18 @@
 use std::collections::HashSet;
 
 use jsonc_parser::{
-    CollectOptions, ParseOptions,
+    CollectOptions,
     ast::{Object, Value},
     common::Ranged,
     errors::ParseErrorKind,
     parse_to_ast,
 };
-use serde::{Deserialize, Serialize};
-
-use super::{DocumentError, Text, line_and_column, strict};
-use crate::model::{Fault, Pointer};
-
-/// What a document may be written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Syntax {
-    /// JSON, by RFC 8259.
-    Json,
-    /// JSON5: comments, trailing commas, single quotes, bare keys.
-    #[default]
-    Json5,
-}
-
-impl Syntax {
-    pub(super) fn options(self) -> ParseOptions {
-        let json5 = self == Self::Json5;
-        ParseOptions {
-            allow_comments: json5,
-            allow_loose_object_property_names: json5,
-            allow_trailing_commas: json5,
-            // Neither language has them, although the parser does.
-            allow_missing_commas: false,
-            allow_single_quoted_strings: json5,
-            allow_hexadecimal_numbers: json5,
-            allow_unary_plus_numbers: json5,
-            allow_bare_decimal_point_numbers: json5,
-            allow_non_finite_numbers: json5,
-            allow_extended_string_escapes: json5,
-        }
-    }
-}
+use super::{DocumentError, Syntax, Text, line_and_column, strict};
+use crate::model::Fault;
 
 /// A parsed document: an object in which no key stands twice.
 pub(crate) struct Tree<'t> {
     root: Object<'t>,
-}
-
-/// What stands at a pointer.
-pub(crate) enum Found<'d, 't> {
-    Nothing,
-    Text(&'d str),
-    /// A number, or `true` or `false`, as it is written.
-    Scalar(String),
-    Object(&'d Object<'t>),
-    /// Another type than can be used, at this part of the pointer.
-    Unusable {
-        at: String,
-        is: &'static str,
-    },
 }
 
 impl<'t> Tree<'t> {
@@ -112,44 +65,6 @@ impl<'t> Tree<'t> {
         Ok(Self { root })
     }
 
-    /// What stands at a pointer. An object with the key `elsewhere` goes on in another file, so
-    /// that nothing can be said of what is below it.
-    pub(crate) fn find(&self, pointer: &Pointer, elsewhere: Option<&str>) -> Found<'_, 't> {
-        let mut object = &self.root;
-        let mut walked: Vec<&str> = Vec::new();
-        let mut steps = pointer.steps().iter().peekable();
-        while let Some(step) = steps.next() {
-            if let Some(elsewhere) = elsewhere
-                && object.properties.iter().any(|p| p.name.as_str() == elsewhere)
-            {
-                let at =
-                    if walked.is_empty() { "the document".to_owned() } else { walked.join(".") };
-                return Found::Unusable {
-                    at,
-                    is: "continued in another file, which is not followed",
-                };
-            }
-            walked.push(step);
-            let Some(property) = object.properties.iter().find(|p| p.name.as_str() == step) else {
-                return Found::Nothing;
-            };
-            let last = steps.peek().is_none();
-            match &property.value {
-                Value::Object(inner) if last => return Found::Object(inner),
-                Value::Object(inner) => object = inner,
-                Value::StringLit(text) if last => return Found::Text(&text.value),
-                Value::NumberLit(number) if last => return Found::Scalar(number.value.to_owned()),
-                Value::BooleanLit(boolean) if last => {
-                    return Found::Scalar(boolean.value.to_string());
-                }
-                other => {
-                    return Found::Unusable { at: walked.join("."), is: type_of(other) };
-                }
-            }
-        }
-        Found::Nothing
-    }
-
     pub(super) fn root(&self) -> &Object<'t> {
         &self.root
     }
@@ -163,7 +78,7 @@ pub(crate) fn text_of<'o>(object: &'o Object<'_>, name: &str) -> Option<&'o str>
     }
 }
 
-fn type_of(value: &Value<'_>) -> &'static str {
+pub(super) fn type_of(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",

@@ -1,5 +1,7 @@
 //! What an edit keeps.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::model::Pointer;
 
@@ -118,11 +120,13 @@ fn every_token_comes_back_as_it_was() {
             let decoded = Text::decode(edited.as_bytes()).ok();
             let found =
                 decoded.as_ref().and_then(|text| Tree::parse(text, Syntax::Json5).ok()).map(
-                    |tree| match tree
-                        .find(&Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!()), None)
-                    {
-                        Found::Text(text) => text.to_owned(),
-                        _ => String::new(),
+                    |tree| {
+                        let pointer = Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!());
+                        let parts = [Part { tree, includes: HashMap::new() }];
+                        match find(&parts, None, &pointer).found {
+                            Found::Text(text) => text.to_owned(),
+                            _ => String::new(),
+                        }
                     },
                 );
             assert_eq!(found.as_deref(), Some(token), "{edited:?}");

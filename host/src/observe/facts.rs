@@ -1,0 +1,201 @@
+//! What a policy may know beside the copies.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{documents::Documents, files::Files, variables::Variables, world::Command};
+use crate::{
+    config::{Deployment, FactSource, FactSpec},
+    document::{Syntax, Text, Unit},
+    model::{Fact, Location, Place, Pointer, Presence, ReferenceKind},
+};
+
+/// How long a program may take to tell its version. One that starts an interpreter takes a second.
+const VERSION_TIME: Duration = Duration::from_secs(10);
+
+/// Looks for every fact.
+pub(super) fn observe(
+    deployment: &Deployment,
+    locations: &[Location],
+    documents: &Documents,
+    files: &mut Files<'_>,
+    variables: &Variables<'_>,
+) -> BTreeMap<String, Fact> {
+    let mut facts: BTreeMap<String, Fact> = BTreeMap::new();
+    // What the deployment says itself wins, and needs no looking.
+    for (name, value) in &deployment.attributes {
+        facts.insert(name.clone(), Fact { value: Some(value.clone()), place: None });
+    }
+    for spec in &deployment.facts {
+        let is_known = |name: &String| facts.get(name).is_some_and(|fact| fact.value.is_some());
+        if facts.contains_key(&spec.name) || spec.unless.iter().any(is_known) {
+            continue;
+        }
+        let (value, place) = look(deployment, spec, documents, files, variables);
+        // A fact at a credential's place would show the secret to the policy and the journal, or
+        // let the policy write one of its own; whatever way it was declared.
+        let secret = spec.presence_only || is_secret(&spec.source, place.as_ref(), locations);
+        let value = value.map(|value| if secret { "set".to_owned() } else { value });
+        facts.insert(spec.name.clone(), Fact { value, place: place.filter(|_| !secret) });
+    }
+    facts
+}
+
+fn look(
+    deployment: &Deployment,
+    spec: &FactSpec,
+    documents: &Documents,
+    files: &mut Files<'_>,
+    variables: &Variables<'_>,
+) -> (Option<String>, Option<Place>) {
+    match &spec.source {
+        FactSource::Variable(name) => (variables.get(name).map(|value| value.to_string()), None),
+        FactSource::Pointer(index, pointer) => {
+            let sight = documents.get(*index).and_then(|document| document.sight(pointer));
+            let Some(sight) = sight else { return (None, None) };
+            let value = sight.scalar();
+            // What stands there must be a plain value to be replaced by another.
+            let place = (value.is_some() || sight.is_free())
+                .then(|| Place::Pointer { file: sight.file, pointer: sight.pointer.clone() });
+            (value, place)
+        }
+        FactSource::Files(patterns, pointer) => {
+            let found = patterns.iter().flat_map(|pattern| matching(pattern, files));
+            let found: Vec<PathBuf> = found.collect();
+            let lines = found.iter().flat_map(|path| match pointer {
+                None => vec![path.display().to_string()],
+                Some(pointer) => entries(path, pointer, files),
+            });
+            let lines: Vec<String> = lines.collect();
+            ((!lines.is_empty()).then(|| lines.join("\n")), None)
+        }
+        FactSource::Package(name) => (package_version(deployment, name, files), None),
+        FactSource::VersionOf(program) => (told_version(program, files), None),
+    }
+}
+
+/// Whether a fact comes from where a secret stands, or where a reference leads. Told by the place,
+/// not by the value: what a policy sees must not depend on a secret.
+fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location]) -> bool {
+    locations.iter().any(|location| match (source, &location.presence) {
+        _ if Some(&location.place) == place => true,
+        (FactSource::Variable(name), Presence::Reference(to)) => {
+            to.kind == ReferenceKind::Environment && to.target == *name
+        }
+        (FactSource::Variable(name), _) => location.place == Place::Variable(name.clone()),
+        _ => false,
+    })
+}
+
+/// The files that a pattern names; `*` stands for any part of a name.
+fn matching(pattern: &str, files: &Files<'_>) -> Vec<PathBuf> {
+    let Some(pattern) = files.expand(pattern) else {
+        return Vec::new();
+    };
+    let mut found = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let name = component.as_os_str().to_string_lossy();
+        found = match name.split_once('*') {
+            None => found.into_iter().map(|path| path.join(component)).collect(),
+            Some((start, end)) => found
+                .into_iter()
+                .flat_map(|folder| {
+                    let names = files.world.list(&folder);
+                    let fits = |name: &String| {
+                        name.len() >= start.len() + end.len()
+                            && name.starts_with(start)
+                            && name.ends_with(end)
+                    };
+                    names.into_iter().filter(fits).map(move |name| folder.join(name))
+                })
+                .collect(),
+        };
+    }
+    found.retain(|path| files.world.exists(path));
+    found
+}
+
+/// What stands at a pointer of a JSON file, `*` for any key, as `FILE#KEY=VALUE` with the keys that
+/// stand for `*`. Only numbers and booleans: a text could be a secret.
+fn entries(path: &Path, pointer: &Pointer, files: &Files<'_>) -> Vec<String> {
+    let contents = files.world.read(path).ok();
+    let document = contents
+        .and_then(|contents| serde_json::from_slice::<serde_json::Value>(&contents.bytes).ok());
+    let mut at: Vec<(Vec<String>, serde_json::Value)> =
+        document.map(|document| (Vec::new(), document)).into_iter().collect();
+    for step in pointer.steps() {
+        at = at
+            .into_iter()
+            .flat_map(|(keys, value)| {
+                let serde_json::Value::Object(map) = value else { return Vec::new() };
+                map.into_iter()
+                    .filter(|(key, _)| step == "*" || key == step)
+                    .map(|(key, value)| {
+                        let named = (step == "*").then_some(key);
+                        (keys.iter().cloned().chain(named).collect(), value)
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+    }
+    at.into_iter()
+        .filter(|(_, value)| value.is_number() || value.is_boolean())
+        .map(|(keys, value)| format!("{}#{}={value}", path.display(), keys.join("/")))
+        .collect()
+}
+
+/// The version in the `package.json` of a package that is installed where a unit starts it, or a
+/// program of its name on the PATH lies.
+fn package_version(deployment: &Deployment, name: &str, files: &mut Files<'_>) -> Option<String> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for spec in deployment.documents.iter().filter(|spec| spec.syntax == Syntax::Unit) {
+        let Some(path) = files.resolve(&spec.path) else { continue };
+        let Ok(contents) = files.open(&path).contents else { continue };
+        let Ok(text) = Text::decode(&contents.bytes) else { continue };
+        let start = Pointer::parse("/Service/ExecStart").ok();
+        let command = Unit::parse(text.as_str()).ok().zip(start);
+        let command = command.and_then(|(unit, pointer)| unit.find(&pointer));
+        let marker = format!("/node_modules/{name}/");
+        for word in command.iter().flat_map(|command| command.split_ascii_whitespace()) {
+            let word = word.trim_matches(['"', '\'']);
+            if let Some((before, _)) = word.split_once(&marker) {
+                folders.push(PathBuf::from(format!("{before}{marker}")));
+            }
+        }
+    }
+    if let Some(program) = on_path(name, files) {
+        let real = files.world.identity(&program);
+        folders.extend(real.ancestors().skip(1).take(4).map(Path::to_owned));
+    }
+    folders.iter().find_map(|folder| {
+        let contents = files.world.read(&folder.join("package.json")).ok()?;
+        let package: serde_json::Value = serde_json::from_slice(&contents.bytes).ok()?;
+        let is_it = package.get("name")?.as_str()? == name;
+        is_it.then(|| package.get("version")?.as_str().map(ToOwned::to_owned))?
+    })
+}
+
+fn on_path(program: &str, files: &Files<'_>) -> Option<PathBuf> {
+    let path = files.world.variable("PATH")?;
+    let folders = path.split(':').filter(|folder| !folder.is_empty());
+    folders.map(|folder| Path::new(folder).join(program)).find(|path| files.world.exists(path))
+}
+
+/// The first word with a digit in it of what a program says to `--version`.
+fn told_version(program: &str, files: &Files<'_>) -> Option<String> {
+    let path = on_path(program, files)?;
+    let answer = files.world.run(&Command {
+        program: &path,
+        arguments: &["--version".to_owned()],
+        variables: &[],
+        input: b"",
+        time: VERSION_TIME,
+        guarded: false,
+    })?;
+    let text = std::str::from_utf8(&answer).ok()?;
+    let word = text.split_ascii_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    word.map(ToOwned::to_owned)
+}
