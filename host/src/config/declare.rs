@@ -81,7 +81,8 @@ pub(super) struct DocumentTable {
     pub(super) include_key: Option<String>,
 }
 
-/// A place that can hold a copy: exactly one of `env`, `file`, or `document` with `pointer`.
+/// A place that can hold a copy: exactly one of `env`, `argument`, `file`, or `document` with
+/// `pointer`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -93,6 +94,11 @@ pub(super) struct LocationTable {
     pub(super) credential: String,
     /// A variable of this process.
     pub(super) env: Option<String>,
+    /// What a program is handed by whoever starts it, such as `--token`: where a case's `options`
+    /// give it, by RFC 6901. Absent on every machine, for nobody can see it there.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) argument: Vec<Spanned<String>>,
     /// A whole file, such as a mounted Kubernetes Secret.
     pub(super) file: Option<PathTemplate>,
     /// Name of a document.

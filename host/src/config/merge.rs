@@ -129,10 +129,17 @@ impl Deployment {
         source: &Source<'_>,
         table: &LocationTable,
     ) -> Result<LocationSpec, ManifestError> {
-        let place = match (&table.env, &table.file, &table.document, &table.pointer) {
-            (Some(variable), None, None, None) => PlaceSpec::Variable(variable.clone()),
-            (None, Some(path), None, None) => PlaceSpec::File(path.clone()),
-            (None, None, Some(document), Some(pointer)) => {
+        let argument = table.argument.as_slice();
+        let place = match (&table.env, argument, &table.file, &table.document, &table.pointer) {
+            (Some(variable), [], None, None, None) => PlaceSpec::Variable(variable.clone()),
+            (None, [_, ..], None, None, None) => PlaceSpec::Argument(
+                argument
+                    .iter()
+                    .map(|pointer| Self::parsed(source, pointer))
+                    .collect::<Result<_, _>>()?,
+            ),
+            (None, [], Some(path), None, None) => PlaceSpec::File(path.clone()),
+            (None, [], None, Some(document), Some(pointer)) => {
                 let (document, pointer) = self.pointer(source, document, pointer)?;
                 PlaceSpec::Pointer(document, pointer)
             }
@@ -140,7 +147,7 @@ impl Deployment {
                 return Err(source.error(
                     &table.name,
                     format!(
-                        "location `{}` needs exactly one place: `env`, or `file`, or `document` with `pointer`",
+                        "location `{}` needs exactly one place: `env`, or `argument`, or `file`, or `document` with `pointer`",
                         table.name.get_ref()
                     ),
                 ));
@@ -148,6 +155,7 @@ impl Deployment {
         };
         let label = table.label.clone().unwrap_or_else(|| match &place {
             PlaceSpec::Variable(name) => name.clone(),
+            PlaceSpec::Argument(_) => "what the caller hands over".to_owned(),
             PlaceSpec::Pointer(_, pointer) => pointer.dotted(),
             PlaceSpec::File(path) => path.as_written(),
         });
@@ -195,9 +203,12 @@ impl Deployment {
             let known = self.documents.iter().map(|document| document.name.as_str());
             source.error(document, unknown("document", document.get_ref(), known))
         })?;
-        let parsed = Pointer::parse(pointer.get_ref())
-            .map_err(|message| source.error(pointer, message.to_owned()))?;
-        Ok((index, parsed))
+        Ok((index, Self::parsed(source, pointer)?))
+    }
+
+    fn parsed(source: &Source<'_>, pointer: &Spanned<String>) -> Result<Pointer, ManifestError> {
+        Pointer::parse(pointer.get_ref())
+            .map_err(|message| source.error(pointer, message.to_owned()))
     }
 
     /// Two names for one place could be given two secrets, and a fact at a credential's place

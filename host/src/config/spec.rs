@@ -33,6 +33,9 @@ pub struct DocumentSpec {
 pub enum PlaceSpec {
     /// A variable.
     Variable(String),
+    /// What a program is handed by whoever starts it: the pointers into a case's `options`. On a
+    /// machine nobody can see it, and it is absent.
+    Argument(Vec<Pointer>),
     /// A pointer into a document, by its position in [`Deployment::documents`].
     Pointer(usize, Pointer),
     /// A whole file.
@@ -57,7 +60,7 @@ pub struct LocationSpec {
 impl LocationSpec {
     pub(crate) fn kind(&self) -> LocationKind {
         match self.place {
-            PlaceSpec::Variable(_) => LocationKind::Environment,
+            PlaceSpec::Variable(_) | PlaceSpec::Argument(_) => LocationKind::Environment,
             PlaceSpec::Pointer(..) => LocationKind::Document,
             PlaceSpec::File(_) => LocationKind::File,
         }

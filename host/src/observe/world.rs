@@ -9,6 +9,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::file::{self, FileContents, ReadError};
+use crate::model::Pointer;
 
 /// What a pass looks at: variables and files.
 pub trait World {
@@ -21,6 +22,12 @@ pub trait World {
     ///
     /// Why it could not be read.
     fn read(&self, path: &Path) -> Result<FileContents, ReadError>;
+
+    /// What a program is handed by whoever starts it, by a pointer into a case's `options`. On a
+    /// machine nobody sees that.
+    fn argument(&self, _pointer: &Pointer) -> Option<Zeroizing<String>> {
+        None
+    }
 
     /// The path that a file has whatever links lead to it; the path itself where that is not known.
     fn identity(&self, path: &Path) -> PathBuf {
@@ -65,6 +72,8 @@ pub struct Memory {
     pub variables: BTreeMap<String, String>,
     /// The files and their text.
     pub files: BTreeMap<PathBuf, String>,
+    /// What programs are handed by whoever starts them.
+    pub arguments: serde_json::Value,
 }
 
 impl Memory {
@@ -82,6 +91,11 @@ impl World for Memory {
             None if name == "HOME" => Some(Some(Zeroizing::new(self.home().into_owned()))),
             None => None,
         }
+    }
+
+    fn argument(&self, pointer: &Pointer) -> Option<Zeroizing<String>> {
+        let value = self.arguments.pointer(&pointer.to_string())?.as_str()?;
+        Some(Zeroizing::new(value.to_owned()))
     }
 
     fn read(&self, path: &Path) -> Result<FileContents, ReadError> {
