@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 #[path = "build/guest.rs"]
 mod guest;
 
-const POLICIES: &[&str] = &["helm"];
+const POLICIES: &[&str] = &["binary", "helm"];
 
 fn main() -> ExitCode {
     match build() {

@@ -116,14 +116,44 @@ fn a_text_with_variables_in_it_is_a_reference() {
     assert!(run.stderr.contains("the secret holds `${`"), "{}", run.stderr);
 }
 
+/// A document that goes on in other files is what its readers put together, and each copy is written
+/// where it stands.
 #[test]
-fn what_goes_on_in_another_file_is_left_alone() {
-    for config in [r#"{"$include":"./x.json5"}"#, r#"{"gateway":{"$include":"./x.json5"}}"#] {
+fn what_goes_on_in_another_file_is_read_and_written_there() {
+    let main = r#"{ gateway: { $include: ["./base.json5", "sub/gw.json5"], mode: "local" } }"#;
+    let sandbox = Sandbox::with_config(main);
+    let beside = |name: &str| sandbox.path(&format!("home/.openclaw/{name}"));
+    fs::create_dir(beside("sub")).unwrap();
+    fs::write(beside("base.json5"), "{ auth: { token: 'canary-older' }, remote: {} }").unwrap();
+    // Later files win over earlier ones, and go on in others themselves.
+    fs::write(beside("sub/gw.json5"), "{ // mine\n  auth: { $include: './auth.json5' } }").unwrap();
+    fs::write(beside("sub/auth.json5"), "{ token: 'canary-old' }").unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let text = |name: &str| fs::read_to_string(beside(name)).unwrap();
+    assert_eq!(text("sub/auth.json5"), "{ token: 'canary-new' }");
+    assert_eq!(text("base.json5"), "{ auth: { token: 'canary-older' }, remote: { token: \"canary-new\" } }");
+    assert_eq!(sandbox.config_text(), main);
+    assert_eq!(sandbox.run(&["check"]).code, Some(0));
+}
+
+#[test]
+fn files_that_cannot_be_put_together_are_left_alone() {
+    let broken = [
+        (r#"{"$include":"./x.json5"}"#, "", "which cannot be read"),
+        (r#"{"gateway":{"$include":"./openclaw.json"}}"#, "", "which leads back to it"),
+        (r#"{"gateway":{"$include":"./y.json5"}}"#, r#"{"$include":"./y.json5"}"#, "which leads back to it"),
+        (r#"{"gateway":{"$include":"./y.json5"}}"#, "{ \"a\": }", "y.json5:1:"),
+        (r#"{"gateway":{"$include":"../../outside.json5"}}"#, "", "outside its own folder"),
+        (r#"{"gateway":{"$include":7}}"#, "", "neither the name of a file nor a list"),
+    ];
+    for (config, other, says) in broken {
         let sandbox = Sandbox::with_config(config);
-        left_alone(&sandbox, 4, &["continued in another file, which is not followed"]);
+        if !other.is_empty() {
+            fs::write(sandbox.path("home/.openclaw/y.json5"), other).unwrap();
+        }
+        left_alone(&sandbox, 4, &[says]);
     }
-    let elsewhere = r#"{"agents":{"$include":"./x.json5"},"gateway":{}}"#;
-    assert_eq!(Sandbox::with_config(elsewhere).run(&["apply"]).code, Some(0));
 }
 
 #[test]
@@ -210,7 +240,7 @@ fn the_token_of_the_documentation_counts_as_unset() {
     let sandbox = Sandbox::stale_remote().env(TOKEN, "change-me-to-a-long-random-token");
     let before = sandbox.home();
     // The example is no secret, and the finding may speak of it.
-    let output = sandbox.command().arg("apply").output().unwrap();
+    let output = sandbox.command().args(["apply", "--policy", "helm"]).output().unwrap();
     assert_eq!(sandbox.home(), before);
     assert!(String::from_utf8_lossy(&output.stdout).contains("token-is-placeholder"));
 }

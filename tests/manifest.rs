@@ -46,7 +46,7 @@ fn errors_point_and_say_what_is_allowed() {
         (
             "[[locations]]\nname = \"x\"\ncredential = \"c\"\ndocument = \"conf\"\npointer = \"/a\"\n",
             "precedent.toml:6:12: ",
-            "unknown document `conf`, expected one of `config`",
+            "unknown document `conf`, expected one of `working-dotenv`",
         ),
         (
             "[[locations]]\nname = \"x\"\ncredential = \"c\"\ndocument = \"config\"\npointer = \"a.b\"\n",
@@ -93,7 +93,7 @@ fn presets_and_policies_that_do_not_exist() {
         ("deployment.preset = \"openclaw\"", "no policy is named"),
         (
             "deployment.preset = \"openclaw\"\npolicy.name = \"hlem\"",
-            "precedent.toml:2:15: unknown policy `hlem`, expected one of `helm`",
+            "precedent.toml:2:15: unknown policy `hlem`, expected one of `binary`, `helm`",
         ),
         (
             "deployment.preset = \"openclaw\"\npolicy = { name = \"helm\", file = \"x\" }",

@@ -77,7 +77,7 @@ fn two_runs_at_once_lose_nothing() {
     for _ in 0..10 {
         let sandbox = Sandbox::stale_remote();
         let mut runs: Vec<_> =
-            (0..2).map(|_| sandbox.command().arg("apply").output_later()).collect();
+            (0..2).map(|_| sandbox.command().args(["apply", "--policy", "helm"]).output_later()).collect();
         for run in &mut runs {
             assert!(run.wait().unwrap().success());
         }

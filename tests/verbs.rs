@@ -136,7 +136,7 @@ fn one_setting_can_be_overridden() {
     assert_eq!(document["changes"][0]["action"], "remove");
     assert_eq!(document["changes"].as_array().unwrap().len(), 1);
     let run = sandbox.run(&["explain", "--set", "persist=none"]);
-    assert!(run.stdout.contains("precedent apply --set persist=none"), "{}", run.stdout);
+    assert!(run.stdout.contains("precedent apply --policy helm --set persist=none"), "{}", run.stdout);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn wrong_words_are_usage() {
         (&["explain", "--fromat", "json"], "--format"),
         (&["explain", "--format", "xml"], "text, json"),
         (&["plan", "--set", "persist"], "KEY=VALUE"),
-        (&["explain", "--policy", "hlem"], "expected one of `helm`"),
+        (&["explain", "--policy", "hlem"], "expected one of `binary`, `helm`"),
         (&["explain", "--manifest", "nowhere.toml"], "nowhere.toml"),
         (&["apply", "nowhere.json"], "nowhere.json"),
         (&["test", "nowhere"], "nowhere"),

@@ -17,7 +17,7 @@ impl Policy for EnvironmentWins {
             decision.verdict(consumer.id, today.into(), wanted, "the environment wins");
         }
         for env in snapshot.locations().filter(|copy| copy.name.starts_with("env.")) {
-            for copy in snapshot.locations_of(env.credential) {
+            for copy in snapshot.locations_of(env.credential).filter(|copy| copy.is_plain()) {
                 decision.write_unless_equal(env, copy, "follows the environment");
             }
         }

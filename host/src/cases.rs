@@ -4,6 +4,7 @@
 //! what it leaves out is not asserted.
 
 mod expect;
+mod recorded;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +19,7 @@ use crate::{
     Error,
     artifact::PolicyRef,
     check::check,
-    config::{Deployment, Manifest},
+    config::{Deployment, Manifest, PlaceSpec},
     decide::{Answer, Policy},
     model::{Phase, Snapshot},
     observe::{Memory, Observed, observe},
@@ -44,9 +45,10 @@ pub struct Case {
     /// Files by path: an object is written as JSON, a string as it is.
     #[serde(default)]
     files: BTreeMap<String, serde_json::Value>,
-    /// What the consumer is told by its caller; the policy sees each as a fact `option.NAME`.
+    /// What the consumer is told by its caller. The policy sees each as a fact `option.NAME`, below
+    /// an object `option.NAME.KEY`; but a secret is at a location, and no fact.
     #[serde(default)]
-    options: BTreeMap<String, serde_json::Value>,
+    options: serde_json::Map<String, serde_json::Value>,
     /// What is expected.
     expect: expect::Expectations,
 }
@@ -95,39 +97,91 @@ pub struct CaseResult {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Reads the cases of a file's text: one document, or one a line in `.jsonl`.
+/// What the text of a file comes to.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Read {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// Recordings that say nothing of the credentials.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A recording that is no case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// What it would be called.
+    pub name: String,
+    /// Why it is none.
+    pub why: String,
+}
+
+/// Reads the cases of a file's text: one document, or one a line in `.jsonl`. Recordings of
+/// OpenClaw's own resolvers turn into cases here, one for each release.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong, and where.
 pub fn parse(path: &Path, text: &str) -> Result<Vec<Case>, CaseError> {
-    let named = |mut case: Case, fallback: String| {
+    read(path, text).map(|read| read.cases)
+}
+
+/// Reads the cases of a file's text, and tells of the recordings that turn into none.
+///
+/// # Errors
+///
+/// The first thing that is wrong, and where.
+pub fn read(path: &Path, text: &str) -> Result<Read, CaseError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut read = Read::default();
+    if path.extension().is_some_and(|extension| extension == "jsonl") {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        for (number, line) in lines {
+            let at = |message| CaseError { path: path.to_owned(), line: Some(number), message };
+            read.add(line, format!("{stem}:{number}")).map_err(|(_, message)| at(message))?;
+        }
+    } else {
+        let at = |(line, message)| CaseError { path: path.to_owned(), line: Some(line), message };
+        read.add(text, stem).map_err(at)?;
+    }
+    Ok(read)
+}
+
+impl Read {
+    /// Adds what one document holds; its errors have a line of their own.
+    fn add(&mut self, text: &str, fallback: String) -> Result<(), (usize, String)> {
+        let error = |error: serde_json::Error| (error.line(), error.to_string());
+        let document: serde_json::Value = serde_json::from_str(text).map_err(error)?;
+        if recorded::is_recorded(&document) {
+            return self.add_recorded(&document).map_err(|message| (1, message));
+        }
+        if let Some(all) = document.get("cases").and_then(|cases| cases.as_array()) {
+            return all.iter().try_for_each(|one| {
+                self.add_recorded(one).map_err(|message| (line_of(one, text), message))
+            });
+        }
+        let mut case: Case = serde_json::from_str(text).map_err(error)?;
         if case.name.is_empty() {
             case.name = fallback;
         }
-        case
-    };
-    let error = |line: usize, error: &serde_json::Error| CaseError {
-        path: path.to_owned(),
-        line: Some(line),
-        message: error.to_string(),
-    };
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    if path.extension().is_some_and(|extension| extension == "jsonl") {
-        return (1..)
-            .zip(text.lines())
-            .filter(|(_, line)| !line.trim().is_empty())
-            .map(|(number, line)| {
-                serde_json::from_str(line)
-                    .map(|case| named(case, format!("{stem}:{number}")))
-                    .map_err(|e| error(number, &e))
-            })
-            .collect();
+        self.cases.push(case);
+        Ok(())
     }
-    match serde_json::from_str(text) {
-        Ok(case) => Ok(vec![named(case, stem)]),
-        Err(e) => Err(error(e.line(), &e)),
+
+    fn add_recorded(&mut self, recorded: &serde_json::Value) -> Result<(), String> {
+        let (cases, left_out) = recorded::read(recorded)?;
+        self.cases.extend(cases);
+        self.left_out.extend(left_out);
+        Ok(())
     }
+}
+
+/// The line on which a recording's name stands.
+fn line_of(recorded: &serde_json::Value, text: &str) -> usize {
+    let id = recorded.get("id").map(ToString::to_string).unwrap_or_default();
+    let before = text.find(&id).and_then(|at| text.get(..at)).unwrap_or_default();
+    before.matches('\n').count() + 1
 }
 
 /// Runs cases against one policy. Keeps the deployments that it makes, for most cases share one.
@@ -165,14 +219,10 @@ impl<'p> Runner<'p> {
         let mut deployment = self.deployment(case)?;
         deployment.settings = serde_json::Value::Object(case.settings.clone());
         deployment.attributes.extend(case.deployment.attributes.clone());
-        for (name, value) in &case.options {
-            let value = match value {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            deployment.attributes.insert(format!("option.{name}"), value);
-        }
-        let mut world = Memory { variables: case.env.clone(), ..Memory::default() };
+        let arguments = serde_json::Value::Object(case.options.clone());
+        let facts = option_facts(&deployment, &arguments);
+        deployment.attributes.extend(facts);
+        let mut world = Memory { variables: case.env.clone(), arguments, ..Memory::default() };
         for (path, content) in &case.files {
             let path = match path.strip_prefix("~/") {
                 Some(rest) => format!("{}/{rest}", world.home()),
@@ -242,4 +292,34 @@ impl<'p> Runner<'p> {
         };
         CaseResult { name: case.name.clone(), mismatches }
     }
+}
+
+/// What is told of the options as facts: every scalar, but for those at which a location stands, for
+/// they are secrets.
+fn option_facts(deployment: &Deployment, options: &serde_json::Value) -> BTreeMap<String, String> {
+    let is_secret = |pointer: &str| {
+        deployment.locations.iter().any(|location| match &location.place {
+            PlaceSpec::Argument(pointers) => pointers.iter().any(|p| p.to_string() == pointer),
+            _ => false,
+        })
+    };
+    let mut facts = BTreeMap::new();
+    let mut left = vec![("option".to_owned(), String::new(), options)];
+    while let Some((name, pointer, value)) = left.pop() {
+        let text = match value {
+            serde_json::Value::Object(map) => {
+                left.extend(map.iter().map(|(key, value)| {
+                    (format!("{name}.{key}"), format!("{pointer}/{key}"), value)
+                }));
+                continue;
+            }
+            serde_json::Value::Null => continue,
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if !is_secret(&pointer) {
+            facts.insert(name, text);
+        }
+    }
+    facts
 }

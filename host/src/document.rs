@@ -87,8 +87,12 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
-    pub(crate) fn new(message: &str) -> Self {
-        Self { message: message.to_owned(), offset: None }
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset: None }
+    }
+
+    pub(crate) fn at(offset: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset: Some(offset) }
     }
 
     fn in_text(self, text: &str) -> DocumentError {
@@ -185,14 +189,29 @@ pub(crate) fn edited(
                 let unit = Unit::parse(text.as_str()).map_err(EditError::Document)?;
                 unit.set(edit.pointer, value)?
             }
-            Syntax::EnvironmentFile => {
-                envfile::set(text.as_str(), name_of(edit.pointer)?, value)?
-            }
+            Syntax::EnvironmentFile => envfile::set(text.as_str(), name_of(edit.pointer)?, value)?,
             _ => dotenv::set(text.as_str(), name_of(edit.pointer)?, value)?,
         };
         Ok(Text { bom: text.bom, text: new })
     })?;
     Ok(edited.encode())
+}
+
+/// The words of the command that a service's definition starts.
+pub(crate) fn command(bytes: &[u8], syntax: Syntax) -> Vec<String> {
+    match syntax {
+        Syntax::Unit => {
+            let text = Text::decode(bytes).ok();
+            let unit = text.as_ref().and_then(|text| Unit::parse(text.as_str()).ok());
+            let start = Pointer::parse("/Service/ExecStart").ok();
+            let command = unit.zip(start).and_then(|(unit, start)| unit.find(&start));
+            let words = command.iter().flat_map(|command| command.split_ascii_whitespace());
+            words.map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
+        }
+        #[cfg(feature = "launchd")]
+        Syntax::Plist => plist::strings(bytes, &["ProgramArguments"]).unwrap_or_default(),
+        _ => Vec::new(),
+    }
 }
 
 fn text_of_edit<'e>(edit: &Edit<'e>) -> Result<Option<&'e str>, Broken> {
@@ -211,10 +230,7 @@ fn name_of(pointer: &Pointer) -> Result<&str, Broken> {
 }
 
 #[cfg(feature = "launchd")]
-fn plist_text(
-    bytes: &[u8],
-    pointer: &Pointer,
-) -> Result<Option<Zeroizing<String>>, DocumentError> {
+fn plist_text(bytes: &[u8], pointer: &Pointer) -> Result<Option<Zeroizing<String>>, DocumentError> {
     let steps: Vec<&str> = pointer.steps().iter().map(String::as_str).collect();
     plist::find(bytes, &steps).map_err(|broken| broken.in_text(&String::from_utf8_lossy(bytes)))
 }

@@ -139,6 +139,13 @@ impl Pass<'_> {
                     Some(Some(value)) => self.keep(id, spec, &value),
                 };
             }
+            PlaceSpec::Argument(pointers) => {
+                location.durable = false;
+                location.place = Place::Argument;
+                let handed = pointers.iter().find_map(|pointer| self.world.argument(pointer));
+                location.presence =
+                    handed.map_or(Presence::Absent, |value| self.keep(id, spec, &value));
+            }
             PlaceSpec::Pointer(index, pointer) => {
                 self.at_pointer(id, spec, *index, pointer, &mut location)
             }
@@ -149,7 +156,7 @@ impl Pass<'_> {
 
     fn kind(&self, spec: &LocationSpec) -> LocationKind {
         match &spec.place {
-            PlaceSpec::Variable(_) => LocationKind::Environment,
+            PlaceSpec::Variable(_) | PlaceSpec::Argument(_) => LocationKind::Environment,
             PlaceSpec::Pointer(index, _) => self
                 .deployment
                 .documents

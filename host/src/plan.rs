@@ -287,6 +287,7 @@ fn in_words(snapshot: &Snapshot, place: &Place) -> String {
     };
     match place {
         Place::Variable(name) => format!("${name}"),
+        Place::Argument => "what the caller hands over".to_owned(),
         Place::Pointer { file, pointer } => format!("{}#{pointer}", path(file)),
         Place::File(file) => path(file),
     }

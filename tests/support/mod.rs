@@ -40,6 +40,7 @@ pub(crate) struct Sandbox {
     folder: TempDir,
     env: BTreeMap<String, String>,
     secrets: Vec<String>,
+    policy: &'static str,
     pub(crate) program: PathBuf,
 }
 
@@ -58,6 +59,7 @@ impl Sandbox {
         let mut sandbox = Self {
             env: BTreeMap::new(),
             secrets: vec!["canary-".to_owned()],
+            policy: "helm",
             program: PathBuf::from(env!("CARGO_BIN_EXE_precedent")),
             folder,
         };
@@ -82,6 +84,12 @@ impl Sandbox {
         Self::with_config(&format!(
             r#"{{"gateway":{{"mode":"local","remote":{{"token":"{OLD}"}}}}}}"#
         ))
+    }
+
+    /// The policy where a call names neither one nor a manifest; the stories of the pod need no word.
+    pub(crate) fn policy(mut self, name: &'static str) -> Self {
+        self.policy = name;
+        self
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -129,7 +137,14 @@ impl Sandbox {
 
     /// Runs the binary, and searches everything that it said and kept for secrets.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Run {
-        let output = self.command().args(args).output().unwrap();
+        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
+        let says = |word: &str| args.contains(&OsStr::new(word));
+        let decides = ["explain", "plan", "apply", "check", "test", "rotate"].into_iter().any(says);
+        let own = says("--policy") || says("--manifest") || says("--help");
+        let by_name = self.path("home/precedent.toml").exists();
+        let policy: &[&str] =
+            if decides && !own && !by_name { &["--policy", self.policy] } else { &[] };
+        let output = self.command().args(args).args(policy).output().unwrap();
         let run = Run {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

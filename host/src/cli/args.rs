@@ -38,7 +38,7 @@ pub(crate) struct Selection {
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
-    /// A shipped policy (helm), or the path of a component [default: the manifest's, else helm]
+    /// A shipped policy (binary, helm), or the path of a component [default: the manifest's, else binary]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
     /// Why you ask
@@ -128,8 +128,8 @@ pub(crate) struct TestArgs {
     /// Files (.json, .jsonl) or folders of them
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// A shipped policy (helm), or the path of a component
-    #[arg(long, value_name = "NAME|FILE", default_value = "helm")]
+    /// A shipped policy (binary, helm), or the path of a component
+    #[arg(long, value_name = "NAME|FILE", default_value = "binary")]
     pub(crate) policy: String,
     /// For people, or for scripts
     #[arg(long, value_enum, default_value_t)]

@@ -23,7 +23,7 @@ use precedent::{
 use super::{args::Selection, exit::UsageError, text};
 
 const MANIFEST: &str = "precedent.toml";
-const DEFAULT_POLICY: &str = "helm";
+const DEFAULT_POLICY: &str = "binary";
 
 /// Manifest, policy, key and journal of one call.
 pub(crate) struct Session {

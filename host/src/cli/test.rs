@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use precedent::{
-    cases::{self, Case, CaseError, CaseResult, Runner},
+    cases::{self, CaseError, CaseResult, Read, Runner},
     decide::Limits,
 };
 
@@ -19,7 +19,7 @@ use super::{
 };
 
 pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
-    let cases = read_all(&args.paths)?;
+    let Read { cases, left_out, .. } = read_all(&args.paths)?;
     if cases.is_empty() {
         return Err(UsageError(format!("no case found in {}", names(&args.paths))).into());
     }
@@ -37,21 +37,26 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
             for result in results.iter().filter(|result| !result.mismatches.is_empty()) {
                 text::failed_case(&mut out, result)?;
             }
+            for left_out in &left_out {
+                text::left_out(&mut out, left_out)?;
+            }
             writeln!(out, "{} passed, {failed} failed", results.len() - failed)?;
         }
     }
     Ok(if failed == 0 { Exit::Done } else { Exit::Refused })
 }
 
-fn read_all(paths: &[PathBuf]) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
+fn read_all(paths: &[PathBuf]) -> Result<Read> {
+    let mut all = Read::default();
     for path in paths {
         for file in files(path)? {
             let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
-            cases.extend(cases::parse(&file, &text)?);
+            let read = cases::read(&file, &text)?;
+            all.cases.extend(read.cases);
+            all.left_out.extend(read.left_out);
         }
     }
-    Ok(cases)
+    Ok(all)
 }
 
 /// A file, or all case files below a folder, in order of their names.

@@ -15,7 +15,12 @@ mod words;
 
 use std::io::Write;
 
-use precedent::{Error, Proposal, Ruling, cases::CaseResult, model::Finding, plan::drifts};
+use precedent::{
+    Error, Proposal, Ruling,
+    cases::{CaseResult, LeftOut},
+    model::Finding,
+    plan::drifts,
+};
 
 use super::session::Session;
 use words::{
@@ -154,6 +159,12 @@ pub(crate) fn failed_case(out: &mut impl Write, result: &CaseResult) -> Written 
         writeln!(out, "    {} {}", paint(RED, "actual  "), mismatch.actual)?;
     }
     Ok(())
+}
+
+/// A recording that is no case.
+pub(crate) fn left_out(out: &mut impl Write, left_out: &LeftOut) -> Written {
+    let (name, why) = (harmless(&left_out.name), harmless(&left_out.why));
+    writeln!(out, "{} {name}: {why}", paint(DIM, "left out"))
 }
 
 /// A warning of the host itself.

@@ -114,7 +114,8 @@ pub enum Scope {
     User,
 }
 
-/// A place that can hold a copy: exactly one of `env`, `file`, or `document` with `pointer`.
+/// A place that can hold a copy: exactly one of `env`, `argument`, `file`, or `document` with
+/// `pointer`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -126,6 +127,11 @@ pub(super) struct LocationTable {
     pub(super) credential: String,
     /// A variable of this process.
     pub(super) env: Option<String>,
+    /// What a program is handed by whoever starts it, such as `--token`: where a case's `options`
+    /// give it, by RFC 6901. Absent on every machine, for nobody can see it there.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) argument: Vec<Spanned<String>>,
     /// A whole file, such as a mounted Kubernetes Secret.
     pub(super) file: Option<PathTemplate>,
     /// Name of a document.
@@ -157,8 +163,8 @@ pub(super) struct ConsumerTable {
     pub(super) attributes: BTreeMap<String, String>,
 }
 
-/// What a policy may know: exactly one of `env`, `document` with `pointer`, `files`, `package`, or
-/// `version-of`.
+/// What a policy may know: exactly one of `env`, `document` with `pointer`, `files`, `started-package`,
+/// `package`, or `version-of`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -177,8 +183,9 @@ pub(super) struct FactTable {
     /// Files that exist, one a line; `*` stands for any part of a name.
     #[serde(default)]
     pub(super) files: Vec<String>,
-    /// The version of an npm package, where a unit, a property list or a program on the PATH leads
-    /// to it.
+    /// The version of an npm package that a unit starts.
+    pub(super) started_package: Option<String>,
+    /// The version of an npm package to which a program of its name on the PATH belongs.
     pub(super) package: Option<String>,
     /// What a program on the PATH says to `--version`. It is run; so this is a last resort.
     pub(super) version_of: Option<String>,

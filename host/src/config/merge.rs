@@ -134,10 +134,17 @@ impl Deployment {
         source: &Source<'_>,
         table: &LocationTable,
     ) -> Result<LocationSpec, ManifestError> {
-        let place = match (&table.env, &table.file, &table.document, &table.pointer) {
-            (Some(variable), None, None, None) => PlaceSpec::Variable(variable.clone()),
-            (None, Some(path), None, None) => PlaceSpec::File(path.clone()),
-            (None, None, Some(document), Some(pointer)) => {
+        let argument = table.argument.as_slice();
+        let place = match (&table.env, argument, &table.file, &table.document, &table.pointer) {
+            (Some(variable), [], None, None, None) => PlaceSpec::Variable(variable.clone()),
+            (None, [_, ..], None, None, None) => PlaceSpec::Argument(
+                argument
+                    .iter()
+                    .map(|pointer| parse_pointer(source, pointer))
+                    .collect::<Result<_, _>>()?,
+            ),
+            (None, [], Some(path), None, None) => PlaceSpec::File(path.clone()),
+            (None, [], None, Some(document), Some(pointer)) => {
                 let (document, pointer) = self.pointer(source, document, pointer)?;
                 PlaceSpec::Pointer(document, pointer)
             }
@@ -145,7 +152,7 @@ impl Deployment {
                 return Err(source.error(
                     &table.name,
                     format!(
-                        "location `{}` needs exactly one place: `env`, or `file`, or `document` with `pointer`",
+                        "location `{}` needs exactly one place: `env`, or `argument`, or `file`, or `document` with `pointer`",
                         table.name.get_ref()
                     ),
                 ));
@@ -153,6 +160,7 @@ impl Deployment {
         };
         let label = table.label.clone().unwrap_or_else(|| match &place {
             PlaceSpec::Variable(name) => name.clone(),
+            PlaceSpec::Argument(_) => "what the caller hands over".to_owned(),
             PlaceSpec::Pointer(_, pointer) => pointer.dotted(),
             PlaceSpec::File(path) => path.as_written(),
         });
@@ -178,6 +186,7 @@ impl Deployment {
             let pointer = table.pointer.as_ref().map(|at| parse_pointer(source, at)).transpose()?;
             from.push(FactSource::Files(table.files.clone(), pointer));
         }
+        from.extend(table.started_package.clone().map(FactSource::StartedPackage));
         from.extend(table.package.clone().map(FactSource::Package));
         from.extend(table.version_of.clone().map(FactSource::VersionOf));
         let complete = table.document.is_none() || table.pointer.is_some();
@@ -285,12 +294,8 @@ impl Deployment {
     }
 }
 
-fn parse_pointer(
-    source: &Source<'_>,
-    pointer: &Spanned<String>,
-) -> Result<Pointer, ManifestError> {
-    Pointer::parse(pointer.get_ref())
-        .map_err(|message| source.error(pointer, message.to_owned()))
+fn parse_pointer(source: &Source<'_>, pointer: &Spanned<String>) -> Result<Pointer, ManifestError> {
+    Pointer::parse(pointer.get_ref()).map_err(|message| source.error(pointer, message.to_owned()))
 }
 
 fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, ManifestError> {

@@ -43,6 +43,9 @@ pub struct DocumentSpec {
 pub enum PlaceSpec {
     /// A variable.
     Variable(String),
+    /// What a program is handed by whoever starts it: the pointers into a case's `options`. On a
+    /// machine nobody can see it, and it is absent.
+    Argument(Vec<Pointer>),
     /// A pointer into a document, by its position in [`Deployment::documents`].
     Pointer(usize, Pointer),
     /// A whole file.
@@ -85,7 +88,9 @@ pub enum FactSource {
     Pointer(usize, Pointer),
     /// Files that exist; with a pointer, what stands there in each.
     Files(Vec<String>, Option<Pointer>),
-    /// The version of an npm package.
+    /// The version of an npm package that a unit starts.
+    StartedPackage(String),
+    /// The version of an npm package to which a program of its name belongs.
     Package(String),
     /// What a program says to `--version`.
     VersionOf(String),

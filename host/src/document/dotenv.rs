@@ -174,12 +174,8 @@ fn styles(old: Option<&str>, value: &str) -> Vec<Style> {
         Some((old, '"')) if has_line_ends && proper('"') && !old.contains('\n') => {
             add(Style::Escaped);
         }
-        Some((_, quote)) if QUOTES.contains(&quote) => {
-            if proper(quote) {
-                add(Style::In(quote));
-            }
-        }
-        Some(_) if !has_line_ends => add(Style::Bare),
+        Some((_, quote)) if QUOTES.contains(&quote) && proper(quote) => add(Style::In(quote)),
+        Some((_, first)) if !QUOTES.contains(&first) && !has_line_ends => add(Style::Bare),
         // A name without a value says nothing of how its value is to be written.
         _ => {}
     }
@@ -201,7 +197,7 @@ fn styles(old: Option<&str>, value: &str) -> Vec<Style> {
 }
 
 fn written(style: Style, value: &str, line_end: &str) -> Zeroizing<String> {
-    let raw = || Zeroizing::new(value.replace('\n', line_end));
+    let raw = || replaced(value, "\n", line_end);
     match style {
         Style::Bare => raw(),
         Style::In(quote) => {
@@ -210,11 +206,16 @@ fn written(style: Style, value: &str, line_end: &str) -> Zeroizing<String> {
             Zeroizing::new([quote, &raw(), quote].concat())
         }
         Style::Escaped => {
-            let escaped = Zeroizing::new(value.replace('\n', "\\n"));
-            let escaped = Zeroizing::new(escaped.replace('\r', "\\r"));
+            let escaped = replaced(value, "\n", "\\n");
+            let escaped = replaced(&escaped, "\r", "\\r");
             Zeroizing::new(["\"", &escaped, "\""].concat())
         }
     }
+}
+
+/// As `str::replace`, which would leave copies of a value where the text grew.
+fn replaced(text: &str, old: &str, new: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.split(old).collect::<Vec<_>>().join(new))
 }
 
 /// The text in which the package looks for assignments: one without carriage returns.
@@ -262,7 +263,6 @@ impl Assignment<'_> {
     fn written_in<'t>(&self, text: &'t str) -> &'t str {
         text.get(self.written.clone()).unwrap_or_default()
     }
-
 
     fn value_is_on_next_line(&self, text: &str) -> bool {
         text.get(self.separated..self.written.start).is_some_and(|gap| gap.contains(is_line_end))
@@ -399,8 +399,7 @@ fn tail(text: &str, value_end: usize) -> Option<usize> {
 fn meaning(written: &str) -> Zeroizing<String> {
     let bare = without_quotes(written);
     if written.starts_with('"') {
-        let lines = Zeroizing::new(bare.replace("\\n", "\n"));
-        Zeroizing::new(lines.replace("\\r", "\r"))
+        replaced(&replaced(&bare, "\\n", "\n"), "\\r", "\r")
     } else {
         bare
     }
@@ -416,8 +415,7 @@ fn without_quotes(written: &str) -> Zeroizing<String> {
         let rest = from(written, start);
         let Some(first) = rest.chars().next() else { break };
         let inner = from(rest, first.len_utf8());
-        let ends_line =
-            |end: &usize| from(inner, *end + 1).chars().next().is_none_or(is_line_end);
+        let ends_line = |end: &usize| from(inner, *end + 1).chars().next().is_none_or(is_line_end);
         let close = if QUOTES.contains(&first) {
             inner.rmatch_indices(first).map(|(end, _)| end).find(ends_line)
         } else {
@@ -490,3 +488,6 @@ pub(crate) fn variables(text: &str) -> BTreeMap<String, String> {
     let set = others(&read, PROTOTYPE).into_iter();
     set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,7 +221,7 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
             }
             State::Name if is_line_end(c) => State::BeforeName,
             State::Name if c == '=' => {
-                current.start_value(text, next);
+                current.start_value(next);
                 State::BeforeValue
             }
             State::Name => state,
@@ -245,7 +245,7 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
                 State::Escaped
             }
             State::BeforeValue | State::Value => {
-                current.value.push(c);
+                current.push(c);
                 if !is_space(c) {
                     current.extend(at, next);
                     current.kept = current.value.len();
@@ -254,7 +254,7 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
             }
             State::Escaped => {
                 if !is_line_end(c) {
-                    current.value.push(c);
+                    current.push(c);
                 }
                 // Also an escaped space stays.
                 current.kept = current.value.len();
@@ -267,7 +267,7 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
                     (State::InSingle, '\'') | (State::InDouble, '"') => State::BeforeValue,
                     (State::InDouble, '\\') => State::EscapedInDouble,
                     _ => {
-                        current.value.push(c);
+                        current.push(c);
                         current.kept = current.value.len();
                         state
                     }
@@ -276,9 +276,9 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
             State::EscapedInDouble => {
                 if c != '\n' {
                     if !is_escaped_in_quotes(c) {
-                        current.value.push('\\');
+                        current.push('\\');
                     }
-                    current.value.push(c);
+                    current.push(c);
                 }
                 current.kept = current.value.len();
                 current.extend(at, next);
@@ -294,10 +294,8 @@ fn read(text: &str, comments: Comments) -> Result<Read<'_>, Broken> {
             State::EscapedInComment => State::Comment,
         };
     }
-    if !matches!(
-        state,
-        State::BeforeName | State::Name | State::Comment | State::EscapedInComment
-    ) {
+    if !matches!(state, State::BeforeName | State::Name | State::Comment | State::EscapedInComment)
+    {
         read.assignments.push(current.take(text, None)?);
     }
     Ok(read)
@@ -315,14 +313,21 @@ struct Current {
 }
 
 impl Current {
-    fn start_value(&mut self, text: &str, at: usize) {
+    fn start_value(&mut self, at: usize) {
         self.name_end = at - 1;
-        // Room for all that can come of it, so that no copy is left where the value grew.
-        let line = text.get(at..).unwrap_or_default();
-        let length = line.find(is_line_end).unwrap_or(line.len());
-        self.value = Zeroizing::new(String::with_capacity(length));
+        self.value = Zeroizing::default();
         self.kept = 0;
         self.written = at..at;
+    }
+
+    /// Adds to the value without leaving a copy of it where it grows.
+    fn push(&mut self, c: char) {
+        if self.value.capacity() - self.value.len() < c.len_utf8() {
+            let mut wider = Zeroizing::new(String::with_capacity(2 * self.value.len() + 64));
+            wider.push_str(&self.value);
+            self.value = wider;
+        }
+        self.value.push(c);
     }
 
     fn extend(&mut self, at: usize, next: usize) {
@@ -333,7 +338,11 @@ impl Current {
     }
 
     /// The assignment, whose line ends here, or with the text.
-    fn take<'t>(&mut self, text: &'t str, line_end: Option<usize>) -> Result<Assignment<'t>, Broken> {
+    fn take<'t>(
+        &mut self,
+        text: &'t str,
+        line_end: Option<usize>,
+    ) -> Result<Assignment<'t>, Broken> {
         let mut value = std::mem::take(&mut self.value);
         value.truncate(self.kept);
         let name = text.get(self.name..self.name_end).unwrap_or_default();
@@ -388,9 +397,6 @@ fn line_end(text: &str) -> &'static str {
 }
 
 /// Everything that the text sets, for a systemd before version 254.
+
 #[cfg(test)]
-pub(crate) fn variables_before_254(text: &str) -> Result<BTreeMap<String, String>, Broken> {
-    let read = read(text, Comments::GoOn)?;
-    let set = read.others("").into_iter().filter(|(name, _)| is_name(name));
-    Ok(set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-}
+mod tests;

@@ -273,9 +273,8 @@ impl<'t> Unit<'t> {
                 };
                 if entry.key == ENVIRONMENT && !entry.value.text.trim().is_empty() {
                     let words = entry.words();
-                    let other = |word: &&Word| {
-                        word.value.split_once('=').is_none_or(|(of, _)| of != name)
-                    };
+                    let other =
+                        |word: &&Word| word.value.split_once('=').is_none_or(|(of, _)| of != name);
                     all.extend(words.iter().filter(other).map(|word| place(&word.value)));
                 } else {
                     all.push(place(entry.value.text.trim()));
@@ -348,7 +347,8 @@ fn physical_lines(text: &str) -> Vec<Line> {
     text.split_inclusive('\n')
         .map(|line| {
             let whole = start..start + line.len();
-            let content = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
+            let content =
+                line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
             let content = start..start + content.len();
             start = whole.end;
             Line { content, whole }

@@ -66,7 +66,7 @@ pub enum Phase {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LocationKind {
-    /// An environment variable.
+    /// An environment variable, or what a program is handed beside its environment.
     Environment,
     /// A pointer into a document.
     Document,
@@ -234,6 +234,8 @@ impl Serialize for Pointer {
 pub enum Place {
     /// An environment variable.
     Variable(String),
+    /// What a program is handed by whoever starts it, such as `--token`.
+    Argument,
     /// A pointer into a document.
     Pointer {
         /// The document.
@@ -250,7 +252,7 @@ impl Place {
     #[must_use]
     pub fn file(&self) -> Option<FileId> {
         match self {
-            Self::Variable(_) => None,
+            Self::Variable(_) | Self::Argument => None,
             Self::Pointer { file, .. } | Self::File(file) => Some(*file),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{documents::Documents, files::Files, variables::Variables, world::Command};
 use crate::{
     config::{Deployment, FactSource, FactSpec},
-    document::{Syntax, Text, Unit},
+    document::command,
     model::{Fact, Location, Place, Pointer, Presence, ReferenceKind},
 };
 
@@ -72,7 +72,8 @@ fn look(
             let lines: Vec<String> = lines.collect();
             ((!lines.is_empty()).then(|| lines.join("\n")), None)
         }
-        FactSource::Package(name) => (package_version(deployment, name, files), None),
+        FactSource::StartedPackage(name) => (started_version(deployment, name, files), None),
+        FactSource::Package(name) => (package_version(name, files), None),
         FactSource::VersionOf(program) => (told_version(program, files), None),
     }
 }
@@ -147,35 +148,34 @@ fn entries(path: &Path, pointer: &Pointer, files: &Files<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The version in the `package.json` of a package that is installed where a unit starts it, or a
-/// program of its name on the PATH lies.
-fn package_version(deployment: &Deployment, name: &str, files: &mut Files<'_>) -> Option<String> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for spec in deployment.documents.iter().filter(|spec| spec.syntax == Syntax::Unit) {
-        let Some(path) = files.resolve(&spec.path) else { continue };
-        let Ok(contents) = files.open(&path).contents else { continue };
-        let Ok(text) = Text::decode(&contents.bytes) else { continue };
-        let start = Pointer::parse("/Service/ExecStart").ok();
-        let command = Unit::parse(text.as_str()).ok().zip(start);
-        let command = command.and_then(|(unit, pointer)| unit.find(&pointer));
-        let marker = format!("/node_modules/{name}/");
-        for word in command.iter().flat_map(|command| command.split_ascii_whitespace()) {
-            let word = word.trim_matches(['"', '\'']);
-            if let Some((before, _)) = word.split_once(&marker) {
-                folders.push(PathBuf::from(format!("{before}{marker}")));
+/// The version of a package that a unit starts.
+fn started_version(deployment: &Deployment, name: &str, files: &mut Files<'_>) -> Option<String> {
+    let marker = format!("/node_modules/{name}/");
+    for spec in &deployment.documents {
+        let contents = files.resolve(&spec.path).and_then(|path| files.open(&path).contents.ok());
+        let words = contents.map(|contents| command(&contents.bytes, spec.syntax));
+        for word in words.unwrap_or_default() {
+            let Some((before, _)) = word.split_once(&marker) else { continue };
+            let folder = PathBuf::from(format!("{before}{marker}"));
+            if let Some(version) = version_in(&folder, name, files) {
+                return Some(version);
             }
         }
     }
-    if let Some(program) = on_path(name, files) {
-        let real = files.world.identity(&program);
-        folders.extend(real.ancestors().skip(1).take(4).map(Path::to_owned));
-    }
-    folders.iter().find_map(|folder| {
-        let contents = files.world.read(&folder.join("package.json")).ok()?;
-        let package: serde_json::Value = serde_json::from_slice(&contents.bytes).ok()?;
-        let is_it = package.get("name")?.as_str()? == name;
-        is_it.then(|| package.get("version")?.as_str().map(ToOwned::to_owned))?
-    })
+    None
+}
+
+/// The version of the package that a program on the PATH belongs to.
+fn package_version(name: &str, files: &Files<'_>) -> Option<String> {
+    let program = files.world.identity(&on_path(name, files)?);
+    program.ancestors().skip(1).take(4).find_map(|folder| version_in(folder, name, files))
+}
+
+fn version_in(folder: &Path, name: &str, files: &Files<'_>) -> Option<String> {
+    let contents = files.world.read(&folder.join("package.json")).ok()?;
+    let package: serde_json::Value = serde_json::from_slice(&contents.bytes).ok()?;
+    let is_it = package.get("name")?.as_str()? == name;
+    is_it.then(|| package.get("version")?.as_str().map(ToOwned::to_owned))?
 }
 
 fn on_path(program: &str, files: &Files<'_>) -> Option<PathBuf> {
@@ -196,6 +196,7 @@ fn told_version(program: &str, files: &Files<'_>) -> Option<String> {
         guarded: false,
     })?;
     let text = std::str::from_utf8(&answer).ok()?;
-    let word = text.split_ascii_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let word =
+        text.split_ascii_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     word.map(ToOwned::to_owned)
 }

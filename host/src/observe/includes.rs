@@ -101,8 +101,7 @@ impl Loader<'_> {
         if !text.as_str().contains(key.as_str()) {
             return Ok(Vec::new());
         }
-        let tree =
-            Tree::parse(text, self.spec.syntax).map_err(|error| Problem::of(id, error))?;
+        let tree = Tree::parse(text, self.spec.syntax).map_err(|error| Problem::of(id, error))?;
         json::includes(&tree, key).map_err(|message| problem(id, Fault::WrongType, message))
     }
 
@@ -114,7 +113,8 @@ impl Loader<'_> {
         files: &mut Files<'_>,
     ) -> Result<usize, Problem> {
         let target = plain(&path.parent().unwrap_or(Path::new("")).join(name));
-        let root = self.sources.first().and_then(|main| main.path.parent()).unwrap_or(Path::new(""));
+        let root =
+            self.sources.first().and_then(|main| main.path.parent()).unwrap_or(Path::new(""));
         if !target.starts_with(plain(root)) {
             let message = format!("it goes on in {name}, which is outside its own folder");
             return Err(problem(from, Fault::NotPermitted, message));

@@ -103,10 +103,7 @@ impl Follower<'_, '_> {
             Found::Text(text) => Some(Zeroizing::new(text.to_owned())),
             _ => None,
         };
-        let value = self
-            .variables
-            .get(name)
-            .or_else(|| self.spec.variables.iter().find_map(inner));
+        let value = self.variables.get(name).or_else(|| self.spec.variables.iter().find_map(inner));
         Followed { kind: ReferenceKind::Environment, target: name.to_owned(), value }
     }
 

@@ -21,7 +21,8 @@ pub(super) fn run(command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
     if command.guarded && !is_ours(command.program) {
         return None;
     }
-    let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let kept =
+        ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut child = std::process::Command::new(command.program)
         .args(command.arguments)
         .env_clear()

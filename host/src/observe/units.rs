@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// The deployment with what was discovered of its units.
-pub(super) fn discover<'d>(deployment: &'d Deployment, files: &mut Files<'_>) -> Cow<'d, Deployment> {
+pub(super) fn discover<'d>(
+    deployment: &'d Deployment,
+    files: &mut Files<'_>,
+) -> Cow<'d, Deployment> {
     let mut found = Cow::Borrowed(deployment);
     for (index, spec) in deployment.documents.iter().enumerate() {
         if spec.syntax == Syntax::Unit {
@@ -111,8 +114,7 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
         }
         _ => false,
     };
-    let locations: Vec<LocationSpec> =
-        found.locations.iter().filter(of_unit).cloned().collect();
+    let locations: Vec<LocationSpec> = found.locations.iter().filter(of_unit).cloned().collect();
     if locations.is_empty() || parts.iter().all(|part| files.open(&part.path).contents.is_err()) {
         return;
     }
@@ -165,7 +167,8 @@ fn in_force(parts: &[Part], variable: &str, files: &mut Files<'_>) -> Option<usi
     for (at, part) in parts.iter().enumerate() {
         if part.syntax == Syntax::EnvironmentFile {
             // What files say wins over what `Environment=` says.
-            let value = text(&part.path, files).and_then(|t| envfile::find(t.as_str(), variable).ok());
+            let value =
+                text(&part.path, files).and_then(|t| envfile::find(t.as_str(), variable).ok());
             if value.flatten().is_some() {
                 set = Some(at);
             }

@@ -13,6 +13,7 @@ use super::{
     file::{self, FileContents, ReadError},
     run,
 };
+use crate::model::Pointer;
 
 /// What a pass looks at: variables and files.
 pub trait World {
@@ -25,6 +26,12 @@ pub trait World {
     ///
     /// Why it could not be read.
     fn read(&self, path: &Path) -> Result<FileContents, ReadError>;
+
+    /// What a program is handed by whoever starts it, by a pointer into a case's `options`. On a
+    /// machine nobody sees that.
+    fn argument(&self, _pointer: &Pointer) -> Option<Zeroizing<String>> {
+        None
+    }
 
     /// The path that a file has whatever links lead to it; the path itself where that is not known.
     fn identity(&self, path: &Path) -> PathBuf {
@@ -97,7 +104,8 @@ impl World for Machine {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return Vec::new();
         };
-        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+        let name =
+            |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
         let mut names: Vec<String> = entries.filter_map(name).collect();
         names.sort();
         names
@@ -116,6 +124,8 @@ pub struct Memory {
     pub variables: BTreeMap<String, String>,
     /// The files and their text.
     pub files: BTreeMap<PathBuf, String>,
+    /// What programs are handed by whoever starts them.
+    pub arguments: serde_json::Value,
 }
 
 impl Memory {
@@ -133,6 +143,11 @@ impl World for Memory {
             None if name == "HOME" => Some(Some(Zeroizing::new(self.home().into_owned()))),
             None => None,
         }
+    }
+
+    fn argument(&self, pointer: &Pointer) -> Option<Zeroizing<String>> {
+        let value = self.arguments.pointer(&pointer.to_string())?.as_str()?;
+        Some(Zeroizing::new(value.to_owned()))
     }
 
     fn read(&self, path: &Path) -> Result<FileContents, ReadError> {

@@ -115,7 +115,7 @@ fn authority<'s>(installation: &Installation<'s>, decision: &mut Decision) -> Op
                 .at(installation.location(Credential::Password.auth()));
             return None;
         }
-        AuthMode::Other => {
+        AuthMode::TrustedProxy | AuthMode::Other => {
             let mode = installation.snapshot.fact("gateway.auth.mode").unwrap_or("unknown");
             let message =
                 format!("gateway.auth.mode is {mode}: no token is used, and none is written");

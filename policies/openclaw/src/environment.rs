@@ -56,12 +56,11 @@ const NODE: &[Service] = &[
 ];
 
 impl<'s> Installation<'s> {
-    /// The service that runs a program; none where it is started from a shell, or where this
-    /// process is that service and its environment was observed as it is.
+    /// The service that is defined for a program; none where only a shell starts it.
     #[must_use]
     pub fn service(&self, program: Program) -> Option<Service> {
         let services = match program {
-            Program::Gateway if !self.in_service => GATEWAY,
+            Program::Gateway => GATEWAY,
             Program::NodeHost => NODE,
             _ => return None,
         };
@@ -69,6 +68,12 @@ impl<'s> Installation<'s> {
             let mut own = self.defined_by(*service, Credential::Token);
             own.any(|l| self.snapshot.location_attribute(l, "file") != Some("absent"))
         })
+    }
+
+    /// The service that starts a program, with variables of its own: none where this process is that
+    /// service, for then its variables were observed as they are.
+    pub(crate) fn starter(&self, program: Program) -> Option<Service> {
+        self.service(program).filter(|_| program != Program::Gateway || !self.in_service)
     }
 
     /// Every place in a service's definition that sets, or could set, a credential's variable.
@@ -90,7 +95,19 @@ impl<'s> Installation<'s> {
     pub fn is_embedded(&self, location: Location<'s>) -> bool {
         let definition = location.declared_name().split('.').next().unwrap_or_default();
         let from_file = self.snapshot.location_attribute(location, "from");
-        location.is_plain() && from_file != Some("environment-file") && !definition.ends_with("service-env")
+        location.is_plain()
+            && from_file != Some("environment-file")
+            && !definition.ends_with("service-env")
+    }
+
+    /// Whether a place belongs to a service's definition and holds the variable in it.
+    #[must_use]
+    pub fn is_embedded_in(&self, service: Option<Service>, location: Location<'s>) -> bool {
+        service.is_some_and(|service| {
+            let of = Credential::from_name(self.snapshot.credential_name(location.credential));
+            of.is_some_and(|of| self.defined_by(service, of).any(|own| own.id == location.id))
+                && self.is_embedded(location)
+        })
     }
 
     /// The places at which a program finds the credential's variable, in order.
@@ -104,7 +121,7 @@ impl<'s> Installation<'s> {
         let own = match self.snapshot.consumer_attribute(consumer, "environment") {
             Some("none") => return Vec::new(),
             Some("process") => None,
-            _ => self.service(program),
+            _ => self.starter(program),
         };
         let mut places: Vec<Location<'s>> = match own {
             Some(service) => {
@@ -145,6 +162,7 @@ impl<'s> Installation<'s> {
     /// dropped at start.
     fn manages(&self, credential: Credential) -> bool {
         let keys = self.snapshot.fact("service-managed-keys").unwrap_or_default();
-        self.version >= MANAGES_VARIABLES && keys.split(',').any(|key| key.trim() == credential.key())
+        self.version >= MANAGES_VARIABLES
+            && keys.split(',').any(|key| key.trim() == credential.key())
     }
 }

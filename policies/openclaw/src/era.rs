@@ -1,7 +1,8 @@
 //! Who looks where, in which order, since when: the table behind every answer.
 //!
-//! Measured by running the releases; `gateway.auth.*` is [`Place::Auth`], `gateway.remote.*` is
-//! [`Place::Remote`], `OPENCLAW_GATEWAY_*` is [`Place::Env`].
+//! Measured by running the releases. The places are those of [`Place`]; what bends an order, such as
+//! a reference or an explicit `--token`, is said by the functions below the table, each with the
+//! release since which it holds.
 
 use crate::{Credential, Mode, Version};
 
@@ -38,8 +39,12 @@ impl Program {
 /// A place that a program can look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The variable in the program's environment.
+    /// What the caller hands over: `--token`, `--password`.
+    Call,
+    /// The variable in the program's environment: `OPENCLAW_GATEWAY_*`.
     Env,
+    /// The variable of the earlier name: `CLAWDBOT_GATEWAY_*`.
+    LegacyEnv,
     /// `gateway.auth.*` in the configuration.
     Auth,
     /// `gateway.remote.*` in the configuration.
@@ -61,20 +66,26 @@ struct Row {
 
 use Credential::Password;
 use Mode::{Local, Remote as RemoteMode};
-use Place::{Auth, Env, Remote};
+use Place::{Auth, Call, Env, LegacyEnv, Remote};
 use Program::{Cli, Gateway, NodeHost, Probe, Tui};
 
 const FIRST: Version = Version(0, 0, 0);
-/// The service kind began to matter.
+/// The service kind began to matter, and the source of a URL.
 const SERVICE_KIND: Version = Version(2026, 3, 7);
 /// A reference that leads nowhere stopped counting as absent.
 const FAILS_CLOSED: Version = Version(2026, 3, 11);
-/// The probe stopped falling back to `gateway.remote.*` in local mode.
-const STRICT_PROBE: Version = Version(2026, 5, 0);
-/// Clients behind a trusted proxy stopped taking a password from `gateway.remote.password`.
-const PROXY_WITHOUT_PASSWORD: Version = Version(2026, 5, 0);
+/// The variables of the earlier name were given up.
+const ONE_NAME: Version = Version(2026, 3, 22);
+/// The server began to refuse the documentation's examples, and the terminal interface to look at
+/// the environment in remote mode. First seen on 2026.4.24.
+const SPRING: Version = Version(2026, 4, 0);
+/// The probe stopped falling back to `gateway.remote.*` in local mode, and a trusted proxy got
+/// rules of its own.
+const STRICT: Version = Version(2026, 5, 0);
 /// Clients turned from environment-first to configuration-first.
 const CONFIG_FIRST: Version = Version(2026, 8, 1);
+/// The server began to refuse a blank value too. First seen on 2026.9.6.
+const NO_BLANKS: Version = Version(2026, 9, 0);
 
 const fn row(since: Version, program: Program, mode: Option<Mode>, order: &'static [Place]) -> Row {
     Row { since, program, mode, credential: None, in_service: false, order }
@@ -99,29 +110,34 @@ impl Row {
 
 /// The orders. Later rows win over earlier ones.
 const ROWS: &[Row] = &[
-    row(FIRST, Gateway, None, &[Auth, Env]),
+    row(FIRST, Gateway, None, &[Call, Auth, Env]),
     //
-    row(FIRST, Cli, Some(Local), &[Env, Auth, Remote]),
-    row(SERVICE_KIND, Cli, Some(Local), &[Auth, Remote, Env]).token().in_service(),
+    row(FIRST, Cli, Some(Local), &[Env, LegacyEnv, Auth, Remote]),
+    row(SERVICE_KIND, Cli, Some(Local), &[Auth, Remote, Env, LegacyEnv]).token().in_service(),
     row(CONFIG_FIRST, Cli, Some(Local), &[Auth, Env, Remote]),
-    row(FIRST, Cli, Some(RemoteMode), &[Remote, Env, Auth]),
-    row(FIRST, Cli, Some(RemoteMode), &[Env, Remote, Auth]).password(),
+    row(FIRST, Cli, Some(RemoteMode), &[Remote, Env, LegacyEnv, Auth]),
+    row(FIRST, Cli, Some(RemoteMode), &[Env, LegacyEnv, Remote, Auth]).password(),
     //
-    row(FIRST, Tui, Some(Local), &[Auth, Env]),
-    row(FIRST, Tui, Some(RemoteMode), &[Remote]),
-    row(CONFIG_FIRST, Tui, Some(RemoteMode), &[Remote, Env]),
+    row(FIRST, Tui, Some(Local), &[Call, Env, Auth]).token(),
+    row(FIRST, Tui, Some(Local), &[Call, Env]).password(),
+    row(SERVICE_KIND, Tui, Some(Local), &[Call, Auth, Env]).token(),
+    row(SERVICE_KIND, Tui, Some(Local), &[Call, Env, Auth]).password(),
+    row(CONFIG_FIRST, Tui, Some(Local), &[Call, Auth, Env]),
+    row(FIRST, Tui, Some(RemoteMode), &[Call, Remote]),
+    row(SPRING, Tui, Some(RemoteMode), &[Call, Remote, Env]),
+    row(FIRST, Tui, Some(RemoteMode), &[Call, Env, Remote]).password(),
     //
     row(FIRST, Probe, Some(Local), &[Env, Auth, Remote]),
-    row(STRICT_PROBE, Probe, Some(Local), &[Env, Auth]),
+    row(STRICT, Probe, Some(Local), &[Env, Auth]),
     row(SERVICE_KIND, Probe, Some(Local), &[Auth, Remote, Env]).token().in_service(),
-    row(STRICT_PROBE, Probe, Some(Local), &[Auth, Env]).token().in_service(),
+    row(STRICT, Probe, Some(Local), &[Auth, Env]).token().in_service(),
     row(CONFIG_FIRST, Probe, Some(Local), &[Auth, Env]),
     row(FIRST, Probe, Some(RemoteMode), &[Remote]),
     row(FIRST, Probe, Some(RemoteMode), &[Env, Remote, Auth]).password(),
     row(CONFIG_FIRST, Probe, Some(RemoteMode), &[Env, Remote]).password(),
     //
     row(FIRST, NodeHost, Some(Local), &[Env, Auth]),
-    row(FIRST, NodeHost, Some(RemoteMode), &[Env, Remote]),
+    row(FIRST, NodeHost, Some(RemoteMode), &[Env, Remote, Auth]),
 ];
 
 /// The places that a program looks at, in its order.
@@ -144,48 +160,38 @@ pub fn order(
         .map_or(&[], |row| row.order)
 }
 
-/// Whether a reference that leads nowhere stops the program, rather than being passed over.
-///
-/// It does at `gateway.auth.*` of the credential by which clients authenticate, for the server and
-/// for clients in local mode. Elsewhere, and before references were known, it counts as nothing.
+/// Whether clients take the variables of the earlier name.
 #[must_use]
-pub fn stops_at_unresolved(
-    version: Version,
-    program: Program,
-    mode: Mode,
-    place: Place,
-    needed: bool,
-) -> bool {
-    version >= Version::KNOWS_REFERENCES
-        && needed
-        && place == Auth
-        && (mode == Local || program == Gateway)
+pub fn takes_legacy_names(version: Version) -> bool {
+    version < ONE_NAME
 }
 
-/// Whether the program looks where a reference leads at all. The server resolves only those of the
-/// credential that it needs, and none before references were known.
+/// Whether one secret from the caller makes a client look nowhere else, even for the other one. The
+/// server and the terminal interface take each by itself.
 #[must_use]
-pub fn follows_references(version: Version, program: Program, needed: bool) -> bool {
-    program != Gateway || (needed && version >= Version::KNOWS_REFERENCES)
+pub fn is_content_with_call(program: Program) -> bool {
+    matches!(program, Cli | Probe)
 }
 
-/// Whether the server takes the variable before what `gateway.auth.*` refers to.
+/// Whether a client that is sent to another URL asks who says so: one from the environment goes with
+/// secrets from the environment, any other with those of the caller alone.
 #[must_use]
-pub fn starts_on_env_before_reference(version: Version) -> bool {
-    version < CONFIG_FIRST
+pub fn knows_source_of_url(version: Version) -> bool {
+    version >= SERVICE_KIND
 }
 
-/// Whether a client behind a trusted proxy takes no password from `gateway.remote.password`.
-#[must_use]
-pub fn trusts_proxy_without_password(version: Version) -> bool {
-    version >= PROXY_WITHOUT_PASSWORD
-}
-
-/// Whether a client in local mode keeps to `gateway.auth.*` where that is a reference which leads
-/// nowhere, and does not fall back to `gateway.remote.*`.
+/// Whether a reference at `gateway.auth.*` hides `gateway.remote.*` from a client in local mode, as a
+/// value there does, wherever it leads.
 #[must_use]
 pub fn keeps_to_auth(version: Version) -> bool {
     version >= FAILS_CLOSED
+}
+
+/// Whether a client behind a trusted proxy authenticates by a password where there is one: it follows
+/// a reference to it, and takes none from `gateway.remote.password`.
+#[must_use]
+pub fn gives_proxy_password(version: Version) -> bool {
+    version >= STRICT
 }
 
 /// Whether callers ask for one precedence in local mode, not for one for each credential.
@@ -194,9 +200,42 @@ pub fn has_one_local_precedence(version: Version) -> bool {
     version >= CONFIG_FIRST
 }
 
+/// Whether the server takes the variable before what `gateway.auth.*` refers to. Since then it takes
+/// no variable where it finds a reference.
+#[must_use]
+pub fn starts_on_env_before_reference(version: Version) -> bool {
+    version < CONFIG_FIRST
+}
+
 /// Whether the server also takes `gateway.remote.*` when it starts. Live requests with it are
 /// refused all the same.
 #[must_use]
 pub fn starts_on_remote(version: Version) -> bool {
     version >= CONFIG_FIRST
+}
+
+/// Whether the server refuses to start on one of the documentation's examples.
+#[must_use]
+pub fn refuses_examples(version: Version) -> bool {
+    version >= SPRING
+}
+
+/// Whether the server refuses to start where the secret that it needs is blank.
+#[must_use]
+pub fn refuses_blanks(version: Version) -> bool {
+    version >= NO_BLANKS
+}
+
+/// Whether the terminal interface, where it finds a reference, leaves the variables alone, as if they
+/// were not set.
+#[must_use]
+pub fn keeps_to_reference(version: Version) -> bool {
+    version >= CONFIG_FIRST
+}
+
+/// Whether the terminal interface, while it sets things up from the configuration, leaves the
+/// variables alone: `OPENCLAW_TUI_SETUP_AUTH_SOURCE=config`.
+#[must_use]
+pub fn may_set_up_from_config(version: Version) -> bool {
+    (SPRING..CONFIG_FIRST).contains(&version)
 }

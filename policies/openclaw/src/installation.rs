@@ -1,8 +1,8 @@
 //! Version and modes of an installation, read from a snapshot.
 
-use precedent_guest::{Location, Snapshot};
+use precedent_guest::{Location, Presence, Snapshot};
 
-use crate::{Version, call::Call};
+use crate::{Place, Version, call::Call};
 
 /// Whether the configuration speaks of a gateway here or of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,23 @@ pub enum AuthMode {
     Token,
     /// With the gateway password.
     Password,
-    /// Not by a secret of the gateway: `none`, `trusted-proxy`, or a mode of a later version.
+    /// By a header of the proxy in front; where there is a password, with that too.
+    TrustedProxy,
+    /// Not by a secret of the gateway: `none`, or a mode of a later version.
     Other,
+}
+
+impl AuthMode {
+    /// The mode by its name in the configuration.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "token" => Self::Token,
+            "password" => Self::Password,
+            "trusted-proxy" => Self::TrustedProxy,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// One of the gateway's two credentials.
@@ -44,6 +59,24 @@ impl Credential {
         }
     }
 
+    /// Its name in the preset.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "gateway-token",
+            Self::Password => "gateway-password",
+        }
+    }
+
+    /// Its variable.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Token => "OPENCLAW_GATEWAY_TOKEN",
+            Self::Password => "OPENCLAW_GATEWAY_PASSWORD",
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
@@ -56,27 +89,35 @@ impl Credential {
     /// The location of its variable.
     #[must_use]
     pub fn env(self) -> &'static str {
-        match self {
-            Self::Token => "env.gateway-token",
-            Self::Password => "env.gateway-password",
-        }
+        self.at(Place::Env)
     }
 
     /// The location of `gateway.auth.*`.
     #[must_use]
     pub fn auth(self) -> &'static str {
-        match self {
-            Self::Token => "config.auth-token",
-            Self::Password => "config.auth-password",
-        }
+        self.at(Place::Auth)
     }
 
     /// The location of `gateway.remote.*`.
     #[must_use]
     pub fn remote(self) -> &'static str {
-        match self {
-            Self::Token => "config.remote-token",
-            Self::Password => "config.remote-password",
+        self.at(Place::Remote)
+    }
+
+    /// The location of a place.
+    #[must_use]
+    pub fn at(self, place: Place) -> &'static str {
+        match (self, place) {
+            (Self::Token, Place::Call) => "call.gateway-token",
+            (Self::Token, Place::Env) => "env.gateway-token",
+            (Self::Token, Place::LegacyEnv) => "legacy-env.gateway-token",
+            (Self::Token, Place::Auth) => "config.auth-token",
+            (Self::Token, Place::Remote) => "config.remote-token",
+            (Self::Password, Place::Call) => "call.gateway-password",
+            (Self::Password, Place::Env) => "env.gateway-password",
+            (Self::Password, Place::LegacyEnv) => "legacy-env.gateway-password",
+            (Self::Password, Place::Auth) => "config.auth-password",
+            (Self::Password, Place::Remote) => "config.remote-password",
         }
     }
 }
@@ -102,7 +143,7 @@ impl<'s> Installation<'s> {
     /// Reads the facts of the snapshot.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
-        let version = snapshot.fact("openclaw-version").and_then(|text| text.parse().ok());
+        let version = detect(snapshot);
         Self {
             snapshot,
             version: version.unwrap_or(Version::NEWEST),
@@ -119,23 +160,30 @@ impl<'s> Installation<'s> {
         }
     }
 
+    /// The same installation under another release.
+    #[must_use]
+    pub fn as_of(&self, version: Version) -> Self {
+        Self { version, version_known: true, ..self.clone() }
+    }
+
     /// How clients authenticate. Where `gateway.auth.mode` is not set, a password makes it
     /// password mode, as in OpenClaw itself.
     #[must_use]
     pub fn auth_mode(&self) -> AuthMode {
-        match self.snapshot.fact("gateway.auth.mode") {
-            Some("token") => AuthMode::Token,
-            Some("password") => AuthMode::Password,
-            Some(_) => AuthMode::Other,
-            None => {
-                let password = [Credential::Password.auth(), Credential::Password.env()];
-                if password.iter().any(|name| self.location(name).is_some_and(|l| is_set(&l))) {
-                    AuthMode::Password
-                } else {
-                    AuthMode::Token
-                }
+        self.stated_auth_mode().unwrap_or_else(|| {
+            let password = [Credential::Password.auth(), Credential::Password.env()];
+            if password.iter().any(|name| self.location(name).is_some_and(|l| is_set(&l))) {
+                AuthMode::Password
+            } else {
+                AuthMode::Token
             }
-        }
+        })
+    }
+
+    /// `gateway.auth.mode`; none where it is not set.
+    #[must_use]
+    pub fn stated_auth_mode(&self) -> Option<AuthMode> {
+        self.snapshot.fact("gateway.auth.mode").map(AuthMode::from_name)
     }
 
     /// Whether the server refuses the configuration: both secrets stand in it, and no mode says
@@ -144,7 +192,7 @@ impl<'s> Installation<'s> {
     pub fn is_ambiguous(&self) -> bool {
         let both = [Credential::Token.auth(), Credential::Password.auth()];
         self.version >= Version::KNOWS_REFERENCES
-            && self.snapshot.fact("gateway.auth.mode").is_none()
+            && self.stated_auth_mode().is_none()
             && both.iter().all(|name| self.location(name).is_some_and(|l| is_set(&l)))
     }
 
@@ -165,7 +213,27 @@ impl<'s> Installation<'s> {
     }
 }
 
+/// Where the release is told, the surest first: by the deployment itself; by the package that the
+/// service starts; by the release that wrote the configuration, or the unit; by a package or program
+/// on the PATH, which may be another's.
+const TOLD_BY: &[&str] = &[
+    "openclaw-version",
+    "openclaw-version.started",
+    "openclaw-version.config",
+    "openclaw-version.unit",
+    "openclaw-version.description",
+    "openclaw-version.package",
+    "openclaw-version.program",
+];
+
+/// The release; none where nothing tells it, or the deployment says something that is none.
+fn detect(snapshot: &Snapshot) -> Option<Version> {
+    let (_, told) = TOLD_BY.iter().find_map(|name| Some((name, snapshot.fact(name)?)))?;
+    Version::in_text(told)
+}
+
 /// Whether something is configured there, whether or not it leads to a secret.
-fn is_set(location: &Location<'_>) -> bool {
-    location.is_plain() || location.reference().is_some()
+pub(crate) fn is_set(location: &Location<'_>) -> bool {
+    let example = location.presence == Presence::Placeholder;
+    location.is_plain() || location.reference().is_some() || example
 }

@@ -12,6 +12,13 @@ impl Version {
     /// The first release on which a SecretRef to a variable was seen to serve as
     /// `gateway.auth.token`.
     pub const KNOWS_REFERENCES: Self = Self(2026, 3, 8);
+
+    /// The first release that a text speaks of, such as `OpenClaw Gateway (v2026.3.8)`.
+    #[must_use]
+    pub fn in_text(text: &str) -> Option<Self> {
+        text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ','))
+            .find_map(|word| word.parse().ok())
+    }
 }
 
 /// The text is no `YEAR.MONTH.NUMBER`.
@@ -29,9 +36,10 @@ impl FromStr for Version {
             release.split('.').map(|part| part.parse::<u16>().map_err(|_| VersionError));
         let mut next = || parts.next().unwrap_or(Err(VersionError));
         let version = Self(next()?, next()?, next()?);
+        let is_date = version.0 >= 2024 && (1..=12).contains(&version.1);
         match parts.next() {
-            None => Ok(version),
-            Some(_) => Err(VersionError),
+            None if is_date => Ok(version),
+            _ => Err(VersionError),
         }
     }
 }
@@ -50,7 +58,16 @@ mod tests {
     fn a_version_is_three_numbers() {
         assert_eq!("2026.9.6".parse(), Ok(Version(2026, 9, 6)));
         assert_eq!(" v2026.10.1-beta.2".parse(), Ok(Version(2026, 10, 1)));
-        for wrong in ["", "2026.9", "2026.9.6.1", "2026.nine.6", "latest", "2026.9.99999999"] {
+        for wrong in [
+            "",
+            "2026.9",
+            "2026.9.6.1",
+            "2026.nine.6",
+            "latest",
+            "2026.9.99999999",
+            "2026.13.1",
+            "1.2.3",
+        ] {
             assert_eq!(wrong.parse::<Version>(), Err(VersionError), "{wrong:?}");
         }
         assert!(Version(2026, 9, 6) < Version(2026, 10, 1));

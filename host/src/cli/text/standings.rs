@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::Write};
 
 use precedent::{
     Proposal,
-    model::{CredentialId, LocationId, Presence, Snapshot, Standing, Verdict},
+    model::{CredentialId, Location, LocationId, Place, Presence, Snapshot, Standing, Verdict},
     plan::drifts,
 };
 
@@ -123,11 +123,17 @@ pub(crate) fn copies(out: &mut impl Write, proposal: &Proposal) -> Written {
     };
     let mut table = table(&["COPY", "PLACE", "HOLDS"]);
     let mut any = false;
-    for location in snapshot.locations.iter().filter(|l| with_copy(l.credential)) {
+    // A place that hardly anybody uses is worth a line only where something stands there.
+    let is_shown = |location: &&Location| {
+        let rare = location.attributes.get("shown").is_some_and(|when| when == "when-set");
+        with_copy(location.credential) && !(rare && is_unset(&location.presence))
+    };
+    for location in snapshot.locations.iter().filter(is_shown) {
         any = true;
-        let place = match snapshot.path_of(location) {
-            Some(path) => format!("{} in {}", harmless(&location.label), path.display()),
-            None => format!("${}", harmless(&location.label)),
+        let place = match (snapshot.path_of(location), &location.place) {
+            (Some(path), _) => format!("{} in {}", harmless(&location.label), path.display()),
+            (None, Place::Variable(_)) => format!("${}", harmless(&location.label)),
+            (None, _) => harmless(&location.label),
         };
         table.add_row([harmless(&location.name), place, holds(location)]);
     }

@@ -118,17 +118,17 @@ fn every_token_comes_back_as_it_was() {
             let text = format!("{{gateway: {{remote: {{token: {quote}old{quote}}}}}}}");
             let edited = set(&text, TOKEN, token).unwrap_or_default();
             let decoded = Text::decode(edited.as_bytes()).ok();
-            let found =
-                decoded.as_ref().and_then(|text| Tree::parse(text, Syntax::Json5).ok()).map(
-                    |tree| {
-                        let pointer = Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!());
-                        let parts = [Part { tree, includes: HashMap::new() }];
-                        match find(&parts, None, &pointer).found {
-                            Found::Text(text) => text.to_owned(),
-                            _ => String::new(),
-                        }
-                    },
-                );
+            let found = decoded
+                .as_ref()
+                .and_then(|text| Tree::parse(text, Syntax::Json5).ok())
+                .map(|tree| {
+                    let pointer = Pointer::parse(TOKEN).unwrap_or_else(|_| unreachable!());
+                    let parts = [Part { tree, includes: HashMap::new() }];
+                    match find(&parts, None, &pointer).found {
+                        Found::Text(text) => text.to_owned(),
+                        _ => String::new(),
+                    }
+                });
             assert_eq!(found.as_deref(), Some(token), "{edited:?}");
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::{DocumentError, Syntax, Text, line_and_column, strict};
+use crate::model::Fault;
 use jsonc_parser::{
     CollectOptions,
     ast::{Object, Value},
@@ -9,8 +11,6 @@ use jsonc_parser::{
     errors::ParseErrorKind,
     parse_to_ast,
 };
-use super::{DocumentError, Syntax, Text, line_and_column, strict};
-use crate::model::Fault;
 
 /// A parsed document: an object in which no key stands twice.
 pub(crate) struct Tree<'t> {

@@ -1,0 +1,475 @@
+//! One credential: which copy is the truth, and what becomes of the others.
+
+use precedent_guest::{Consumer, Decision, Location, Presence, Severity};
+use precedent_openclaw::{Credential, Installation, Mode, Program, Service};
+
+use crate::settings::{NodeServices, Settings};
+
+/// A credential in the policy's keeping.
+pub(crate) struct Custody<'i, 's> {
+    installation: &'i Installation<'s>,
+    credential: Credential,
+    settings: Settings,
+    /// The service that runs the gateway.
+    service: Option<Service>,
+}
+
+/// Where the truth is, and where it will be once the plan is applied.
+#[derive(Clone, Copy)]
+struct Truth<'s> {
+    from: Location<'s>,
+    to: Location<'s>,
+}
+
+impl<'i, 's> Custody<'i, 's> {
+    pub(crate) fn new(
+        installation: &'i Installation<'s>,
+        credential: Credential,
+        settings: Settings,
+    ) -> Self {
+        let service = installation.service(Program::Gateway);
+        Self { installation, credential, settings, service }
+    }
+
+    /// Keeps every copy in step with the truth, which it gives back; none where there is nothing for
+    /// this policy to say. A configuration of which a part cannot be read is not touched at all; the
+    /// host's own finding names file, line and column.
+    pub(crate) fn keep(&self, in_use: bool, decision: &mut Decision) -> Option<Location<'s>> {
+        if !self.installation.is_readable() {
+            return None;
+        }
+        if self.installation.is_ambiguous() {
+            self.tell_ambiguous(decision);
+            return None;
+        }
+        let truth = if in_use { self.truth(decision) } else { None };
+        match truth {
+            Some(truth) => {
+                self.follow(truth, decision);
+                self.empty_service(Some(truth), decision);
+                self.node_services(truth, decision);
+                self.tell_stale_variables(truth, decision);
+                Some(truth.from)
+            }
+            None => {
+                self.empty_service(None, decision);
+                None
+            }
+        }
+    }
+
+    fn tell_ambiguous(&self, decision: &mut Decision) {
+        if self.credential == Credential::Password {
+            return;
+        }
+        let message = "gateway.auth.token and gateway.auth.password are both set and gateway.auth.mode is not: OpenClaw does not start like that";
+        decision
+            .finding(Severity::Error, "auth-ambiguous", message)
+            .at([Credential::Token, Credential::Password]
+                .into_iter()
+                .filter_map(|of| self.installation.location(of.auth())))
+            .remedy("openclaw config set gateway.auth.mode token (or password)");
+    }
+
+    /// Finds the truth, and writes it where it belongs if it is not there yet.
+    fn truth(&self, decision: &mut Decision) -> Option<Truth<'s>> {
+        let authority = match self.installation.mode {
+            Mode::Local => self.credential.auth(),
+            // A client of another gateway: what that gateway wants stands here, and nothing that is
+            // found on this machine takes its place.
+            Mode::Remote => self.credential.remote(),
+        };
+        let authority = self.installation.location(authority)?;
+        if authority.is_plain() || authority.reference().is_some() {
+            return Some(Truth { from: authority, to: authority });
+        }
+        if self.installation.mode == Mode::Remote {
+            return None;
+        }
+        if let Some(lasting) = self.lasting() {
+            return Some(Truth { from: lasting, to: lasting });
+        }
+        match self.candidates().next() {
+            Some(from) if self.service.is_none() && from.name == self.credential.env() => {
+                // Without a service the shell's own variable is what server and clients share.
+                Some(Truth { from, to: from })
+            }
+            Some(from) if authority.writable => {
+                let reason = format!(
+                    "{} is kept in {}, where every program looks",
+                    from.label(),
+                    authority.label()
+                );
+                decision.write_unless_equal(from, authority, reason);
+                Some(Truth { from, to: authority })
+            }
+            Some(from) => {
+                let message = format!(
+                    "{} should be kept in {}, but the configuration does not exist or cannot be written here",
+                    from.label(),
+                    authority.label()
+                );
+                decision
+                    .finding(Severity::Error, "target-read-only", message)
+                    .at([from, authority])
+                    .remedy("openclaw config set gateway.mode local makes it; see to it that this user may write it");
+                None
+            }
+            None => {
+                self.mint(authority, decision);
+                None
+            }
+        }
+    }
+
+    /// The copy that the server gets and keeps getting, where that is not in the configuration's own
+    /// place for it nor in the definition of its service: a file of variables.
+    fn lasting(&self) -> Option<Location<'s>> {
+        let server = self.server()?;
+        let places = self.installation.environment(server, Program::Gateway, self.credential);
+        let first = places.into_iter().find(|place| !place.is_unset())?;
+        let lasts = first.is_plain()
+            && first.name != self.credential.env()
+            && !self.installation.is_embedded_in(self.service, first);
+        lasts.then_some(first)
+    }
+
+    /// The gateway as a consumer of this credential.
+    fn server(&self) -> Option<Consumer<'s>> {
+        let snapshot = self.installation.snapshot;
+        snapshot.consumers().find(|consumer| {
+            consumer.name == "gateway"
+                && snapshot.credential_name(consumer.credential) == self.credential.name()
+        })
+    }
+
+    /// Usable copies anywhere, the one to keep first: what the operator's shell says, then what the
+    /// service has, then files, then what clients and nodes hold.
+    fn candidates(&self) -> impl Iterator<Item = Location<'s>> {
+        let installation = self.installation;
+        let named =
+            |name: &str| installation.location(&format!("{name}.{}", self.credential.name()));
+        let embedded = self.service.into_iter().flat_map(|service| {
+            let in_force = move |location: &Location<'s>| {
+                installation.snapshot.location_attribute(*location, "in-force") != Some("no")
+            };
+            let all: Vec<_> = installation.defined_by(service, self.credential).collect();
+            let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(in_force);
+            first.into_iter().chain(last)
+        });
+        let all: Vec<Location<'s>> = installation
+            .location(self.credential.env())
+            .into_iter()
+            .chain(embedded)
+            .chain(["dotenv", "gateway-env"].into_iter().filter_map(named))
+            .chain(installation.location(self.credential.remote()))
+            .chain(self.node_copies())
+            .collect();
+        all.into_iter().filter(Location::is_plain)
+    }
+
+    fn node_copies(&self) -> Vec<Location<'s>> {
+        let node = self.installation.service(Program::NodeHost);
+        node.into_iter()
+            .flat_map(|node| self.installation.defined_by(node, self.credential))
+            .filter(Location::is_plain)
+            .collect()
+    }
+
+    /// Makes a new token where there is none anywhere: the server would make one up at every start,
+    /// which no client knows.
+    fn mint(&self, authority: Location<'s>, decision: &mut Decision) {
+        if self.credential == Credential::Password {
+            let message = "clients authenticate with a password here, but none is set anywhere: OpenClaw does not start like that";
+            decision
+                .finding(Severity::Error, "password-missing", message)
+                .at([authority])
+                .remedy("openclaw config set gateway.auth.password, or OPENCLAW_GATEWAY_PASSWORD in the state directory's .env");
+            return;
+        }
+        if self.settings.mint && authority.writable {
+            decision.mint(authority, "no token is set anywhere; the server would make one up at every start that no client knows");
+            return;
+        }
+        let message = "no token is set anywhere: the server makes one up at every start, which no client knows";
+        decision
+            .finding(Severity::Warning, "token-missing", message)
+            .at([authority])
+            .remedy("precedent rotate, or openclaw config set gateway.auth.token");
+    }
+
+    /// Copies in files that follow the truth where they differ.
+    fn follow(&self, truth: Truth<'s>, decision: &mut Decision) {
+        let of = self.credential;
+        let in_configuration = match of {
+            Credential::Token => ["config.env-token", "config.env-vars-token"],
+            Credential::Password => ["config.env-password", "config.env-vars-password"],
+        };
+        let files = [format!("dotenv.{}", of.name()), format!("gateway-env.{}", of.name())];
+        // In remote mode gateway.auth.* is not ours to judge, and gateway.remote.* is the truth.
+        let remote = (self.installation.mode == Mode::Local).then(|| of.remote());
+        let followers = remote
+            .into_iter()
+            .chain(in_configuration)
+            .chain(files.iter().map(String::as_str))
+            .filter_map(|name| self.installation.location(name));
+        for copy in followers.filter(|copy| copy.id != truth.from.id && copy.id != truth.to.id) {
+            self.follow_one(truth, copy, decision);
+        }
+    }
+
+    fn follow_one(&self, truth: Truth<'s>, copy: Location<'s>, decision: &mut Decision) {
+        if !copy.is_plain() || copy.same_secret(&truth.from) {
+            return;
+        }
+        let (label, source) = (copy.label(), truth.from.label());
+        // A stale copy of another gateway's is told, and nothing more can be known.
+        if !truth.from.is_plain() {
+            if truth.from.fingerprint().is_some() {
+                let message = format!(
+                    "{label} holds another {} than {source} leads to; it is left, for {source} is a reference and no secret is copied out of one",
+                    self.noun()
+                );
+                decision
+                    .finding(Severity::Warning, "copy-differs", message)
+                    .at([copy, truth.from])
+                    .remedy(format!("openclaw config unset {label}, or let it refer to the same"));
+            }
+            return;
+        }
+        if !copy.writable {
+            let message = format!("{label} should follow {source}, but cannot be written here");
+            decision
+                .finding(Severity::Warning, "target-read-only", message)
+                .at([copy])
+                .remedy("change the copy where it is made");
+            return;
+        }
+        decision.write_unless_equal(truth.from, copy, format!("{label} follows {source}"));
+    }
+
+    /// Takes the copies out of the service's definition. Where one is all that a reference leads to,
+    /// it stays: without it the server would be locked out itself.
+    fn empty_service(&self, truth: Option<Truth<'s>>, decision: &mut Decision) {
+        let Some(service) = self.service else { return };
+        let noun = self.noun();
+        let copies: Vec<Location<'s>> =
+            self.installation.defined_by(service, self.credential).collect();
+        for copy in copies.iter().copied().filter(|copy| copy.is_plain()) {
+            let differs = truth.is_some_and(|truth| {
+                truth.from.fingerprint().is_some() && !copy.same_secret(&truth.from)
+            });
+            if !self.installation.is_embedded(copy) {
+                if differs {
+                    self.tell_drift(service, copy, decision);
+                }
+                continue;
+            }
+            let message = format!(
+                "{} holds the {noun} in clear: everybody who may read the unit has it, and it stays when the {noun} is changed",
+                copy.label()
+            );
+            decision
+                .finding(Severity::Warning, format!("{}-embedded", self.credential.name()), message)
+                .at([copy])
+                .remedy("precedent apply");
+            if let Some(truth) = truth.filter(|_| differs) {
+                let message = format!(
+                    "{} holds another {noun} than {}: programs that the service starts present the old one",
+                    copy.label(),
+                    truth.from.label()
+                );
+                decision
+                    .finding(
+                        Severity::Warning,
+                        format!("{}-mismatch", self.credential.name()),
+                        message,
+                    )
+                    .at([copy, truth.from])
+                    .remedy("precedent apply");
+            }
+            self.empty(service, copy, truth, decision);
+        }
+    }
+
+    fn tell_drift(&self, service: Service, copy: Location<'s>, decision: &mut Decision) {
+        let message = format!(
+            "{} holds another {} than the configuration; the file is the installer's, and is left",
+            copy.label(),
+            self.noun()
+        );
+        decision
+            .finding(Severity::Warning, format!("{}-drift", self.credential.name()), message)
+            .at([copy])
+            .remedy(format!("openclaw gateway install --force, then {}", service.restart));
+    }
+
+    fn empty(
+        &self,
+        service: Service,
+        copy: Location<'s>,
+        truth: Option<Truth<'s>>,
+        decision: &mut Decision,
+    ) {
+        let label = copy.label();
+        let Some(truth) = truth else {
+            // Nothing says that this secret is kept anywhere else.
+            return;
+        };
+        if !copy.writable {
+            let message = format!("{label} should go, but cannot be written here");
+            decision
+                .finding(Severity::Warning, "target-read-only", message)
+                .at([copy])
+                .remedy("run precedent apply as the user that may write it");
+            return;
+        }
+        if truth.to.is_plain() || truth.to.id != truth.from.id {
+            let reason = format!(
+                "{} is kept in {}, so the unit need not hold it",
+                self.noun(),
+                truth.to.label()
+            );
+            decision.remove(copy, self.with_reload(service, reason));
+            return;
+        }
+        match self.supply_without(service, truth) {
+            Supply::Enough => {
+                let reason = format!("{} does not need it", truth.to.label());
+                decision.remove(copy, self.with_reload(service, reason));
+            }
+            Supply::Into(file) => {
+                let reason = format!(
+                    "{} refers to {}, which only the unit sets; it moves to a file that is not read by everybody",
+                    truth.to.label(),
+                    self.credential.key()
+                );
+                decision.write_unless_equal(copy, file, reason.clone());
+                decision.remove(copy, self.with_reload(service, reason));
+            }
+            Supply::None => {
+                let message = format!(
+                    "{} refers to {}, which only the unit sets: it is left there, for without it the server would have none",
+                    truth.to.label(),
+                    self.credential.key()
+                );
+                decision
+                    .finding(Severity::Warning, "reference-needs-unit", message)
+                    .at([copy, truth.to])
+                    .remedy("make an empty ~/.openclaw/.env (mode 0600), then precedent apply moves it there");
+            }
+        }
+    }
+
+    /// Whether a reference in the configuration leads somewhere without the unit's own copies.
+    fn supply_without(&self, service: Service, truth: Truth<'s>) -> Supply<'s> {
+        let own = truth.to.reference().is_some_and(|reference| {
+            reference.kind == precedent_guest::ReferenceKind::Environment
+                && reference.target == self.credential.key()
+        });
+        if !own {
+            return Supply::Enough;
+        }
+        let name =
+            |file: &str| self.installation.location(&format!("{file}.{}", self.credential.name()));
+        let files = || ["dotenv", "gateway-env"].into_iter().filter_map(name);
+        let from_service = self
+            .installation
+            .defined_by(service, self.credential)
+            .any(|l| l.is_plain() && !self.installation.is_embedded(l));
+        if from_service || files().any(|file| file.is_plain()) {
+            return Supply::Enough;
+        }
+        let room = files().find(|file| file.writable && file.presence == Presence::Absent);
+        room.map_or(Supply::None, Supply::Into)
+    }
+
+    fn with_reload(&self, service: Service, reason: String) -> String {
+        match service.reload {
+            Some(reload) => format!("{reason}; then {reload}"),
+            None => reason,
+        }
+    }
+
+    fn node_services(&self, truth: Truth<'s>, decision: &mut Decision) {
+        let Some(node) = self.installation.service(Program::NodeHost) else { return };
+        let noun = self.noun();
+        for copy in self.node_copies() {
+            if self.installation.is_embedded(copy) {
+                let message = format!(
+                    "{} holds the {noun} in clear, and nothing of OpenClaw's own looks at it",
+                    copy.label()
+                );
+                decision
+                    .finding(Severity::Info, format!("node-{}-embedded", self.noun()), message)
+                    .at([copy])
+                    .remedy(
+                        "openclaw node install --force keeps it in a file of its own since 2026.7",
+                    );
+            }
+            if truth.from.fingerprint().is_none() || copy.same_secret(&truth.from) {
+                continue;
+            }
+            let message = format!(
+                "{} holds another {noun} than {}: the node is refused when it connects again",
+                copy.label(),
+                truth.from.label()
+            );
+            let follows = self.settings.node_services == NodeServices::KeepInStep;
+            let remedy = if follows {
+                format!("precedent apply, then {}", node.restart)
+            } else {
+                format!("precedent apply --set node-services=keep-in-step, then {}", node.restart)
+            };
+            decision
+                .finding(Severity::Warning, format!("node-{}-mismatch", self.noun()), message)
+                .at([copy, truth.from])
+                .remedy(remedy);
+            let writable = copy.writable
+                && self.installation.snapshot.location_attribute(copy, "in-force") != Some("no");
+            if follows && truth.from.is_plain() && writable {
+                let reason = format!("{} follows {}", copy.label(), truth.from.label());
+                decision.write_unless_equal(truth.from, copy, reason);
+            }
+        }
+    }
+
+    /// Variables of the shell, and of a folder that is not ours, which no plan can change.
+    fn tell_stale_variables(&self, truth: Truth<'s>, decision: &mut Decision) {
+        let known = truth.from.fingerprint().is_some();
+        let variable = self.installation.location(self.credential.env());
+        let stale = |place: &Location<'s>| place.is_plain() && !place.same_secret(&truth.from);
+        if let Some(variable) = variable.filter(|place| known && stale(place)) {
+            let message = format!(
+                "{} in this shell holds another {} than {}",
+                variable.label(),
+                self.noun(),
+                truth.from.label()
+            );
+            decision
+                .finding(Severity::Warning, "variable-stale", message)
+                .at([variable, truth.from])
+                .remedy(format!(
+                    "unset {}, and take it out of the shell's profile",
+                    variable.label()
+                ));
+        }
+    }
+
+    fn noun(&self) -> &'static str {
+        match self.credential {
+            Credential::Token => "token",
+            Credential::Password => "password",
+        }
+    }
+}
+
+/// What a reference leads to once the unit holds nothing.
+enum Supply<'s> {
+    /// Something else.
+    Enough,
+    /// Nothing yet, but there is a file for it.
+    Into(Location<'s>),
+    /// Nothing.
+    None,
+}
