@@ -45,11 +45,13 @@ pub(crate) fn resolve<'s>(reader: &Reader<'_, 's>, credential: Credential) -> An
 }
 
 impl<'s> Client<'_, '_, 's> {
-    /// The places that the client looks at.
+    /// The places that the client looks at, whatever stands there.
     fn places(&self, credential: Credential) -> Vec<Place> {
         let Reader { installation, program, call, .. } = *self.reader;
         let is_handed = |credential| self.reader.is_plain(credential, Place::Call);
-        if era::is_content_with_call(program) && (is_handed(Token) || is_handed(Password)) {
+        if era::is_content_with_call(installation.version, program)
+            && (is_handed(Token) || is_handed(Password))
+        {
             return vec![Place::Call];
         }
         let url = match call.url() {
@@ -82,8 +84,8 @@ impl<'s> Client<'_, '_, 's> {
         places
     }
 
-    /// Whether the client would use what a reference leads to, as far as is known of the others. It
-    /// does not follow one for nothing: a command may be at its end.
+    /// Whether the client would use what a reference leads to, if the references that it has not
+    /// followed were not there. It does not follow one for nothing: a command may be at its end.
     fn would_use(&self, credential: Credential, place: Place) -> bool {
         if self.is_local() && !self.may_authenticate_by(credential) {
             return false;

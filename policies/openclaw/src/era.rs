@@ -76,7 +76,8 @@ const SERVICE_KIND: Version = Version(2026, 3, 7);
 const FAILS_CLOSED: Version = Version(2026, 3, 11);
 /// The variables of the earlier name were given up.
 const ONE_NAME: Version = Version(2026, 3, 22);
-/// The server began to refuse the documentation's examples. First seen on 2026.4.24.
+/// The server began to refuse the documentation's examples, and the probe to take a secret from its
+/// caller. First seen on 2026.4.24.
 const SPRING: Version = Version(2026, 4, 0);
 /// The probe stopped falling back to `gateway.remote.*` in local mode, clients behind a trusted proxy
 /// got rules of their own, and the terminal interface began to look at the environment in remote
@@ -171,10 +172,10 @@ pub fn takes_legacy_names(version: Version) -> bool {
 }
 
 /// Whether one secret from the caller makes a client look nowhere else, even for the other one. The
-/// server and the terminal interface take each by itself.
+/// server and the terminal interface take each by itself; the probe took none at first.
 #[must_use]
-pub fn is_content_with_call(program: Program) -> bool {
-    matches!(program, Cli | Probe)
+pub fn is_content_with_call(version: Version, program: Program) -> bool {
+    program == Cli || (program == Probe && version >= SPRING)
 }
 
 /// Whether a client that is sent to another URL asks who says so: one from the environment goes with
