@@ -54,6 +54,16 @@ fn errors_point_and_say_what_is_allowed() {
             "a pointer begins with `/`",
         ),
         (
+            "[[locations]]\nname = \"x\"\ncredential = \"c\"\nargument = [\"/a\", \"b\"]\n",
+            "precedent.toml:6:19: ",
+            "a pointer begins with `/`",
+        ),
+        (
+            "[[locations]]\nname = \"x\"\ncredential = \"c\"\nargument = [\"/a\"]\nenv = \"X\"\n",
+            "precedent.toml:4:8: ",
+            "location `x` needs exactly one place",
+        ),
+        (
             "[[locations]]\nname = \"x\"\ncredential = \"c\"\nenv = \"OPENCLAW_GATEWAY_TOKEN\"\n",
             "precedent.toml:4:8: ",
             "locations `env.gateway-token` and `x` are the same place",

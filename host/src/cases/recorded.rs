@@ -25,11 +25,11 @@ pub(super) fn is_recorded(value: &Value) -> bool {
 pub(super) fn read(recorded: &Value) -> Read {
     let recording = Recording::new(recorded)?;
     let mut read = (Vec::new(), Vec::new());
-    for (version, options, expected) in recording.expectations()? {
-        let name = format!("{} @ {version}", recording.id);
-        match recording.why_not(&expected) {
+    for run in recording.runs()? {
+        let name = format!("{} @ {}", recording.id, run.version);
+        match recording.why_not(run.expected) {
             Some(why) => read.1.push(LeftOut { name, why: why.to_owned() }),
-            None => read.0.push(recording.case(name, &version, options, &expected)?),
+            None => read.0.push(recording.case(name, run)?),
         }
     }
     Ok(read)
@@ -44,6 +44,13 @@ struct Recording<'r> {
     phase: &'static str,
     config: Value,
     options: Map<String, Value>,
+}
+
+/// One release's run of a recording.
+struct Run<'r> {
+    version: &'r str,
+    options: Map<String, Value>,
+    expected: &'r Value,
 }
 
 impl<'r> Recording<'r> {
@@ -96,39 +103,40 @@ impl<'r> Recording<'r> {
         self.config = json!({"gateway": {"auth": auth}});
     }
 
-    /// What is expected, by release, with the options of that run.
-    fn expectations(&self) -> Result<Vec<(String, Map<String, Value>, Value)>, String> {
+    /// What is expected, by release.
+    fn runs(&self) -> Result<Vec<Run<'r>>, String> {
+        let run = |version, expected| Run { version, options: self.options.clone(), expected };
         let expect = self.whole.get("expect").ok_or("a recording needs `expect`")?;
-        let mut found = Vec::new();
+        let mut runs = Vec::new();
         if let Value::Array(list) = expect {
             for expected in list {
                 let versions = expected.get("versions").and_then(Value::as_array);
                 for version in versions.ok_or("each of `expect` needs `versions`, a list")? {
                     let version = version.as_str().ok_or("a version is no string")?;
-                    found.push((version.to_owned(), self.options.clone(), expected.clone()));
+                    runs.push(run(version, expected));
                 }
             }
-            return Ok(found);
+            return Ok(runs);
         }
         let version = self.whole.get("source_version").and_then(Value::as_str);
         let version = version.ok_or("`expect` is no list, and there is no `source_version`")?;
         // A note says that the suite's own expectation does not follow from what it was given.
         if self.whole.get("note").is_none() {
-            found.push((version.to_owned(), self.options.clone(), expect.clone()));
+            runs.push(run(version, expect));
         }
         let observed = self.whole.get("observed").and_then(Value::as_object);
         for (version, expected) in observed.into_iter().flatten() {
-            let mut options = self.options.clone();
+            let mut run = run(version, expected);
             if self.kind == "status" {
                 // `status` hands its resolver a mode; the later runs handed it this one.
-                options.insert("mode".to_owned(), json!("local"));
+                run.options.insert("mode".to_owned(), json!("local"));
             }
-            found.push((version.clone(), options, expected.clone()));
+            runs.push(run);
         }
-        Ok(found)
+        Ok(runs)
     }
 
-    /// Why an expectation says nothing that could come out of the credentials.
+    /// Why an expectation is none of what the host can see.
     fn why_not(&self, expected: &Value) -> Option<&'static str> {
         let secret = |key: &str| expected.get(key).and_then(Value::as_str);
         let mut secrets = [secret("token"), secret("password")].into_iter().flatten();
@@ -149,14 +157,10 @@ impl<'r> Recording<'r> {
         }
     }
 
-    fn case(
-        &self,
-        name: String,
-        version: &str,
-        options: Map<String, Value>,
-        expected: &Value,
-    ) -> Result<Case, String> {
+    fn case(&self, name: String, run: Run<'_>) -> Result<Case, String> {
+        let Run { version, options, expected } = run;
         let credentials = self.credentials(expected)?;
+        // `newest-stored` is what the host takes an unknown version for.
         let is_release = version.starts_with(|c: char| c.is_ascii_digit());
         let attributes = if is_release { json!({"openclaw-version": version}) } else { json!({}) };
         let case = json!({

@@ -29,6 +29,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
     let mut runner = Runner::new(&policy, reference);
     let results: Vec<CaseResult> =
         cases.iter().map(|case| Ok(runner.run(case)?)).collect::<Result<_>>()?;
+    for left_out in &left_out {
+        text::left_out(&mut anstream::stderr(), left_out)?;
+    }
     let failed = results.iter().filter(|result| !result.mismatches.is_empty()).count();
     let mut out = anstream::stdout().lock();
     match args.format {
@@ -36,9 +39,6 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
         Format::Text => {
             for result in results.iter().filter(|result| !result.mismatches.is_empty()) {
                 text::failed_case(&mut out, result)?;
-            }
-            for left_out in &left_out {
-                text::left_out(&mut out, left_out)?;
             }
             writeln!(out, "{} passed, {failed} failed", results.len() - failed)?;
         }

@@ -1,6 +1,6 @@
 //! The command line, the probe and node hosts: one resolver, asked differently.
 
-use precedent_guest::{Location, Standing};
+use precedent_guest::Standing;
 
 use crate::{
     AuthMode, Credential,
@@ -31,19 +31,27 @@ pub(crate) fn resolve<'s>(reader: &Reader<'_, 's>, credential: Credential) -> An
             client.followed.push((credential, place));
         }
     }
+    // Where it would fail at a reference, it follows that one too, and looks again.
+    let mut failure = client.failure();
+    while let Some((credential, place)) = failure.filter(|at| reader.leads(at.0, at.1)) {
+        client.followed.push((credential, place));
+        failure = client.failure();
+    }
     let answer = client.found(credential);
-    match client.failure(credential) {
-        Some(at) => answer.failing(at),
+    match failure.filter(|at| at.0 == credential) {
+        Some((_, place)) => answer.failing(reader.reference(credential, place)),
         None => answer,
     }
 }
 
 impl<'s> Client<'_, '_, 's> {
-    /// The places that the client looks at.
+    /// The places that the client looks at, whatever stands there.
     fn places(&self, credential: Credential) -> Vec<Place> {
         let Reader { installation, program, call, .. } = *self.reader;
         let is_handed = |credential| self.reader.is_plain(credential, Place::Call);
-        if era::is_content_with_call(program) && (is_handed(Token) || is_handed(Password)) {
+        if era::is_content_with_call(installation.version, program)
+            && (is_handed(Token) || is_handed(Password))
+        {
             return vec![Place::Call];
         }
         let url = match call.url() {
@@ -76,8 +84,8 @@ impl<'s> Client<'_, '_, 's> {
         places
     }
 
-    /// Whether the client would use what a reference leads to, as far as is known of the others. It
-    /// does not follow one for nothing: a command may be at its end.
+    /// Whether the client would use what a reference leads to, if the references that it has not
+    /// followed were not there. It does not follow one for nothing: a command may be at its end.
     fn would_use(&self, credential: Credential, place: Place) -> bool {
         if self.is_local() && !self.may_authenticate_by(credential) {
             return false;
@@ -91,7 +99,8 @@ impl<'s> Client<'_, '_, 's> {
         let other = credential.other();
         let others =
             self.reader.walk(other, &self.places(other), |place| self.follows(other, place));
-        wins && (self.is_stated(credential) || others.standing == Standing::Nothing)
+        let states = era::needs_what_mode_states(self.version()) && self.is_stated(credential);
+        wins && (states || others.standing == Standing::Nothing)
     }
 
     /// The first secret. In local mode a reference at `gateway.auth.*` hides `gateway.remote.*`.
@@ -106,56 +115,66 @@ impl<'s> Client<'_, '_, 's> {
         self.reader.answer(credential, places, |place| self.follows(credential, place))
     }
 
-    /// The reference at which the client fails, for it should have led to the secret.
-    fn failure(&self, credential: Credential) -> Option<Location<'s>> {
+    /// The reference at which the client fails, for it should have led to a secret.
+    fn failure(&self) -> Option<(Credential, Place)> {
         if self.version() < Version::KNOWS_REFERENCES {
             None
         } else if self.is_local() {
-            self.failure_in_local_mode(credential)
+            self.failure_in_local_mode()
         } else {
-            self.failure_in_remote_mode(credential)
+            self.failure_in_remote_mode()
         }
     }
 
-    /// It fails at `gateway.auth.*` of the credential by which it would authenticate: where nothing
-    /// else is there, and where a variable is there which that reference should have come before.
-    fn failure_in_local_mode(&self, credential: Credential) -> Option<Location<'s>> {
-        let at = self.unfollowed(credential, Place::Auth)?;
-        let found = self.found(credential);
-        let authenticates = match self.reader.installation.stated_auth_mode() {
-            None => self.found(credential.other()).standing == Standing::Nothing,
-            Some(_) => self.may_authenticate_by(credential),
+    /// It fails at `gateway.auth.*` of the credential by which it would authenticate: where a variable
+    /// is set which that reference should have come before, and where nothing else is there.
+    fn failure_in_local_mode(&self) -> Option<(Credential, Place)> {
+        let auth = |credential| (credential, Place::Auth);
+        let authenticates = |at: &(Credential, Place)| {
+            let states = self.reader.installation.stated_auth_mode().is_some();
+            self.is_unfollowed(*at)
+                && self.may_authenticate_by(at.0)
+                && (states || self.finds_nothing(at.0.other()))
         };
-        let comes_before = |variable: &Place| {
-            let position = |place: Place| found.places.iter().position(|at| *at == place);
-            position(Place::Auth) < position(*variable)
-                && self.reader.is_plain(credential, *variable)
-        };
-        let passed_over = self.reader.variables().iter().any(comes_before);
-        let fails = authenticates && (found.standing == Standing::Nothing || passed_over);
-        fails.then_some(at)
+        let candidates = || [auth(Token), auth(Password)].into_iter().filter(authenticates);
+        candidates()
+            .find(|at| self.comes_before_variable(at.0))
+            .or_else(|| candidates().find(|at| self.finds_nothing(at.0)))
     }
 
     /// It fails where neither secret is found, and no variable is set that it could have asked for.
-    fn failure_in_remote_mode(&self, credential: Credential) -> Option<Location<'s>> {
-        let nothing = |credential| self.found(credential).standing == Standing::Nothing;
-        let variable =
-            self.reader.variables().iter().any(|place| self.reader.is_plain(credential, *place));
-        if variable || !nothing(Token) || !nothing(Password) {
+    fn failure_in_remote_mode(&self) -> Option<(Credential, Place)> {
+        if !self.finds_nothing(Token) || !self.finds_nothing(Password) {
             return None;
         }
         // The password of this machine's own gateway is nothing that it would insist on.
-        let auth = (credential == Token && self.may_authenticate_by(Token))
-            .then(|| self.unfollowed(credential, Place::Auth))
-            .flatten();
-        self.unfollowed(credential, Place::Remote).or(auth)
+        let mut insists = vec![(Token, Place::Remote), (Password, Place::Remote)];
+        if self.may_authenticate_by(Token) {
+            insists.push((Token, Place::Auth));
+        }
+        insists.into_iter().find(|at| self.is_unfollowed(*at) && !self.has_variable(at.0))
     }
 
-    /// A reference among its places that it does not follow, or that leads nowhere.
-    fn unfollowed(&self, credential: Credential, place: Place) -> Option<Location<'s>> {
-        let looks = self.places(credential).contains(&place);
-        let unfollowed = looks && !self.follows(credential, place);
-        self.reader.reference(credential, place).filter(|_| unfollowed)
+    /// Whether a variable is set that `gateway.auth.*` comes before.
+    fn comes_before_variable(&self, credential: Credential) -> bool {
+        let places = self.places(credential);
+        let position = |place: Place| places.iter().position(|at| *at == place);
+        position(Place::Auth) < position(Place::Env) && self.has_variable(credential)
+    }
+
+    fn has_variable(&self, credential: Credential) -> bool {
+        self.reader.variables().iter().any(|place| self.reader.is_plain(credential, *place))
+    }
+
+    fn finds_nothing(&self, credential: Credential) -> bool {
+        self.found(credential).standing == Standing::Nothing
+    }
+
+    /// Whether a reference stands among its places that it has not followed.
+    fn is_unfollowed(&self, (credential, place): (Credential, Place)) -> bool {
+        self.reader.reference(credential, place).is_some()
+            && self.places(credential).contains(&place)
+            && !self.follows(credential, place)
     }
 
     fn follows(&self, credential: Credential, place: Place) -> bool {

@@ -76,12 +76,16 @@ const SERVICE_KIND: Version = Version(2026, 3, 7);
 const FAILS_CLOSED: Version = Version(2026, 3, 11);
 /// The variables of the earlier name were given up.
 const ONE_NAME: Version = Version(2026, 3, 22);
-/// The server began to refuse the documentation's examples, and the terminal interface to look at
-/// the environment in remote mode. First seen on 2026.4.24.
+/// The server began to refuse the documentation's examples, and the probe to take a secret from its
+/// caller. First seen on 2026.4.24.
 const SPRING: Version = Version(2026, 4, 0);
-/// The probe stopped falling back to `gateway.remote.*` in local mode, and a trusted proxy got
-/// rules of its own.
+/// The probe stopped falling back to `gateway.remote.*` in local mode, clients behind a trusted proxy
+/// got rules of their own, and the terminal interface began to look at the environment in remote
+/// mode. First seen on 2026.5.28.
 const STRICT: Version = Version(2026, 5, 0);
+/// The server behind a trusted proxy began to follow a reference to a password. First seen on
+/// 2026.7.35.
+const PROXY_PASSWORD: Version = Version(2026, 6, 0);
 /// Clients turned from environment-first to configuration-first.
 const CONFIG_FIRST: Version = Version(2026, 8, 1);
 /// The server began to refuse a blank value too. First seen on 2026.9.6.
@@ -124,7 +128,7 @@ const ROWS: &[Row] = &[
     row(SERVICE_KIND, Tui, Some(Local), &[Call, Env, Auth]).password(),
     row(CONFIG_FIRST, Tui, Some(Local), &[Call, Auth, Env]),
     row(FIRST, Tui, Some(RemoteMode), &[Call, Remote]),
-    row(SPRING, Tui, Some(RemoteMode), &[Call, Remote, Env]),
+    row(STRICT, Tui, Some(RemoteMode), &[Call, Remote, Env]),
     row(FIRST, Tui, Some(RemoteMode), &[Call, Env, Remote]).password(),
     //
     row(FIRST, Probe, Some(Local), &[Env, Auth, Remote]),
@@ -160,17 +164,18 @@ pub fn order(
         .map_or(&[], |row| row.order)
 }
 
-/// Whether clients take the variables of the earlier name.
+/// Whether clients take the variables of the earlier name. The server never did; but while clients
+/// did, it followed no reference where one of them was set.
 #[must_use]
 pub fn takes_legacy_names(version: Version) -> bool {
     version < ONE_NAME
 }
 
 /// Whether one secret from the caller makes a client look nowhere else, even for the other one. The
-/// server and the terminal interface take each by itself.
+/// server and the terminal interface take each by itself; the probe took none at first.
 #[must_use]
-pub fn is_content_with_call(program: Program) -> bool {
-    matches!(program, Cli | Probe)
+pub fn is_content_with_call(version: Version, program: Program) -> bool {
+    program == Cli || (program == Probe && version >= SPRING)
 }
 
 /// Whether a client that is sent to another URL asks who says so: one from the environment goes with
@@ -192,6 +197,19 @@ pub fn keeps_to_auth(version: Version) -> bool {
 #[must_use]
 pub fn gives_proxy_password(version: Version) -> bool {
     version >= STRICT
+}
+
+/// Whether a client that is told by the mode which credential it needs follows a reference to it even
+/// where it finds the other one. Before, either sufficed.
+#[must_use]
+pub fn needs_what_mode_states(version: Version) -> bool {
+    version >= STRICT
+}
+
+/// Whether the server behind a trusted proxy follows a reference to a password.
+#[must_use]
+pub fn serves_proxy_password(version: Version) -> bool {
+    version >= PROXY_PASSWORD
 }
 
 /// Whether callers ask for one precedence in local mode, not for one for each credential.

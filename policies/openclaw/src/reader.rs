@@ -183,12 +183,9 @@ impl<'i, 's> Reader<'i, 's> {
 
 impl<'s> Answer<'s> {
     /// The program fails at a reference that should have led to a secret.
-    pub(crate) fn failing(self, at: Location<'s>) -> Self {
-        let next = match self.standing {
-            Standing::Nothing => None,
-            _ => self.next,
-        };
-        Self { standing: Standing::Unresolved(at.id), next, ..self }
+    pub(crate) fn failing(self, at: Option<Location<'s>>) -> Self {
+        let standing = at.map_or(self.standing, |at| Standing::Unresolved(at.id));
+        Self { standing, ..self }
     }
 
     /// Something else came out.

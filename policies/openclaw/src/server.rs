@@ -39,13 +39,19 @@ fn found<'s>(reader: &Reader<'_, 's>, credential: Credential) -> Answer<'s> {
     if era::starts_on_env_before_reference(version) {
         places.sort_by_key(|place| *place == Place::Auth);
     }
-    let needed = version >= Version::KNOWS_REFERENCES && needs_reference(reader, credential);
+    let needed = version >= Version::KNOWS_REFERENCES
+        && needs_reference(reader, credential)
+        && !has_legacy_variable(reader, credential);
     if !era::starts_on_env_before_reference(version) && (needed || starts(reader)) {
         // Since then a reference is all that it takes notice of, even one that it does not need.
         places.retain(|place| *place != Place::Env);
     }
     let answer = reader.answer(credential, places, |_| needed);
-    if needed && answer.standing == Standing::Nothing { answer.failing(reference) } else { answer }
+    if needed && answer.standing == Standing::Nothing {
+        answer.failing(Some(reference))
+    } else {
+        answer
+    }
 }
 
 /// Whether the gateway needs what `gateway.auth.*` refers to, by the way in which clients
@@ -54,12 +60,22 @@ fn needs_reference(reader: &Reader<'_, '_>, credential: Credential) -> bool {
     let other = credential.other();
     match (stated_mode(reader), credential) {
         (Some(AuthMode::Token), Token) => true,
-        (Some(AuthMode::Password | AuthMode::TrustedProxy), Password) => true,
+        (Some(AuthMode::Password), Password) => true,
+        (Some(AuthMode::TrustedProxy), Password) => {
+            era::serves_proxy_password(reader.installation.version)
+        }
         (Some(_), _) => false,
         (None, _) => {
-            ![Place::Call, Place::Env, Place::Auth].iter().any(|place| reader.is_set(other, *place))
+            let places = [Place::Call, Place::Env, Place::Auth];
+            let has_other = places.iter().any(|place| reader.is_set(other, *place));
+            !has_other && !has_legacy_variable(reader, other)
         }
     }
+}
+
+fn has_legacy_variable(reader: &Reader<'_, '_>, credential: Credential) -> bool {
+    era::takes_legacy_names(reader.installation.version)
+        && reader.is_set(credential, Place::LegacyEnv)
 }
 
 /// Whether it refuses to start on what stands where its secret should.

@@ -1,5 +1,5 @@
 //! The terminal interface: it decides by which credential it authenticates, and takes the other one
-//! only from where it costs nothing.
+//! only from the caller or a variable.
 
 use precedent_guest::Standing;
 
@@ -26,31 +26,34 @@ pub(crate) fn resolve<'s>(reader: &Reader<'_, 's>, credential: Credential) -> An
 }
 
 fn remote<'s>(reader: &Reader<'_, 's>, credential: Credential) -> Answer<'s> {
-    let mut places = reader.order(Mode::Remote, credential);
     let refers = |credential| reader.reference(credential, Place::Remote).is_some();
-    let is_handed = |credential| reader.is_plain(credential, Place::Call);
-    if era::keeps_to_reference(reader.installation.version) && (refers(Token) || refers(Password)) {
-        let token = reader.is_plain(Token, Place::Remote) || reader.leads(Token, Place::Remote);
-        if is_handed(Token) || is_handed(Password) {
-            places = vec![Place::Call];
-        } else if credential == Password && token {
-            places.clear();
-        } else {
+    let keeps = keeps_to_reference(reader) && (refers(Token) || refers(Password));
+    let found = |credential| {
+        let mut places = reader.order(Mode::Remote, credential);
+        if keeps {
             places.retain(|place| *place != Place::Env);
         }
-    }
-    let answer = reader.answer(credential, places, |_| true);
-    let other = credential.other();
-    let others = reader.walk(other, &reader.order(Mode::Remote, other), |_| true);
-    match reader.reference(credential, Place::Remote) {
-        Some(at)
-            if answer.standing == Standing::Nothing
-                && others.standing == Standing::Nothing
-                && !reader.leads(credential, Place::Remote) =>
-        {
-            answer.failing(at)
+        if keeps && is_handed_any(reader) {
+            places = vec![Place::Call];
         }
-        _ => answer,
+        reader.answer(credential, places, |_| true)
+    };
+    let (token, password) = (found(Token), found(Password));
+    if token.standing == Standing::Nothing && password.standing == Standing::Nothing {
+        // It names the first reference that should have led to one.
+        let at = if credential == Password && refers(Token) {
+            None
+        } else {
+            reader.reference(credential, Place::Remote)
+        };
+        return found(credential).failing(at);
+    }
+    match credential {
+        Token => token,
+        Password if keeps && token.standing != Standing::Nothing && !is_handed_any(reader) => {
+            reader.answer(Password, Vec::new(), |_| false)
+        }
+        Password => password,
     }
 }
 
@@ -63,26 +66,23 @@ fn local<'s>(reader: &Reader<'_, 's>, credential: Credential) -> Answer<'s> {
     if installation.is_ambiguous() {
         return reader.answer(credential, places, |_| true).becoming(Standing::Invalid);
     }
-    let is_handed = |credential| reader.is_plain(credential, Place::Call);
-    let keeps = era::keeps_to_reference(installation.version);
+    if keeps_to_reference(reader) && is_handed_any(reader) && refers(reader) {
+        return reader.answer(credential, vec![Place::Call], |_| false);
+    }
     if credential != used {
         places.retain(|place| *place != Place::Auth);
     }
-    if keeps && reader.reference(used, Place::Auth).is_some() && !is_handed(used) {
-        places.retain(|place| *place != Place::Env);
-    }
-    if era::may_set_up_from_config(installation.version)
-        && installation.snapshot.fact("tui-setup-auth-source") == Some("config")
-    {
+    let keeps = keeps_to_reference(reader) && reader.reference(used, Place::Auth).is_some();
+    let sets_up = era::may_set_up_from_config(installation.version)
+        && installation.snapshot.fact("tui-setup-auth-source") == Some("config");
+    if keeps || sets_up {
         places.retain(|place| *place != Place::Env);
     }
     let answer = reader.answer(credential, places, |_| true);
-    match reader.reference(credential, Place::Auth) {
-        Some(at) if answer.standing == Standing::Nothing && credential == used => {
-            answer.failing(at)
-        }
-        _ => answer,
+    if answer.standing == Standing::Nothing && credential == used {
+        return answer.failing(reader.reference(credential, Place::Auth));
     }
+    answer
 }
 
 /// The credential by which it authenticates; none where the gateway asks for neither.
@@ -93,9 +93,27 @@ fn used(reader: &Reader<'_, '_>) -> Option<Credential> {
         Some(AuthMode::TrustedProxy | AuthMode::Other) => return None,
         None => {}
     }
-    let refers = reader.reference(Token, Place::Auth).is_some()
-        && era::keeps_to_reference(reader.installation.version);
+    let refers = keeps_to_reference(reader) && reader.reference(Token, Place::Auth).is_some();
     let at_hand = reader.is_plain(Password, Place::Call) || reader.is_plain(Password, Place::Env);
     let configured = reader.is_set(Password, Place::Auth) && !reader.is_set(Token, Place::Auth);
     Some(if (at_hand && !refers) || configured { Password } else { Token })
+}
+
+/// Whether `gateway.auth.*` refers to a secret by which it could authenticate.
+fn refers(reader: &Reader<'_, '_>) -> bool {
+    let refers = |credential| reader.reference(credential, Place::Auth).is_some();
+    match reader.installation.stated_auth_mode() {
+        Some(AuthMode::Token) => refers(Token),
+        Some(AuthMode::Password) => refers(Password),
+        Some(AuthMode::TrustedProxy | AuthMode::Other) => false,
+        None => refers(Token) || refers(Password),
+    }
+}
+
+fn is_handed_any(reader: &Reader<'_, '_>) -> bool {
+    reader.is_plain(Token, Place::Call) || reader.is_plain(Password, Place::Call)
+}
+
+fn keeps_to_reference(reader: &Reader<'_, '_>) -> bool {
+    era::keeps_to_reference(reader.installation.version)
 }
