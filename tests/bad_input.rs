@@ -132,7 +132,10 @@ fn what_goes_on_in_another_file_is_read_and_written_there() {
     assert_eq!(run.code, Some(0), "{run:?}");
     let text = |name: &str| fs::read_to_string(beside(name)).unwrap();
     assert_eq!(text("sub/auth.json5"), "{ token: 'canary-new' }");
-    assert_eq!(text("base.json5"), "{ auth: { token: 'canary-older' }, remote: { token: \"canary-new\" } }");
+    assert_eq!(
+        text("base.json5"),
+        "{ auth: { token: 'canary-older' }, remote: { token: \"canary-new\" } }"
+    );
     assert_eq!(sandbox.config_text(), main);
     assert_eq!(sandbox.run(&["check"]).code, Some(0));
 }
@@ -142,7 +145,11 @@ fn files_that_cannot_be_put_together_are_left_alone() {
     let broken = [
         (r#"{"$include":"./x.json5"}"#, "", "which cannot be read"),
         (r#"{"gateway":{"$include":"./openclaw.json"}}"#, "", "which leads back to it"),
-        (r#"{"gateway":{"$include":"./y.json5"}}"#, r#"{"$include":"./y.json5"}"#, "which leads back to it"),
+        (
+            r#"{"gateway":{"$include":"./y.json5"}}"#,
+            r#"{"$include":"./y.json5"}"#,
+            "which leads back to it",
+        ),
         (r#"{"gateway":{"$include":"./y.json5"}}"#, "{ \"a\": }", "y.json5:1:"),
         (r#"{"gateway":{"$include":"../../outside.json5"}}"#, "", "outside its own folder"),
         (r#"{"gateway":{"$include":7}}"#, "", "neither the name of a file nor a list"),

@@ -76,8 +76,9 @@ fn fingerprints_are_an_installations_own() {
 fn two_runs_at_once_lose_nothing() {
     for _ in 0..10 {
         let sandbox = Sandbox::stale_remote();
-        let mut runs: Vec<_> =
-            (0..2).map(|_| sandbox.command().args(["apply", "--policy", "helm"]).output_later()).collect();
+        let mut runs: Vec<_> = (0..2)
+            .map(|_| sandbox.command().args(["apply", "--policy", "helm"]).output_later())
+            .collect();
         for run in &mut runs {
             assert!(run.wait().unwrap().success());
         }

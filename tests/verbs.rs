@@ -136,7 +136,11 @@ fn one_setting_can_be_overridden() {
     assert_eq!(document["changes"][0]["action"], "remove");
     assert_eq!(document["changes"].as_array().unwrap().len(), 1);
     let run = sandbox.run(&["explain", "--set", "persist=none"]);
-    assert!(run.stdout.contains("precedent apply --policy helm --set persist=none"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("precedent apply --policy helm --set persist=none"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

@@ -5,17 +5,20 @@
 //! | `args` | the words of the command line |
 //! | `session` | manifest, policy, key and journal of one call |
 //! | `exit` | exit codes, in one place |
+//! | `compare` | one installation under two versions |
 //! | `text`, `json` | what people and scripts are shown |
-//! | `explain`, `plan`, `apply`, `check`, `test`, `policy` | a verb each |
+//! | `explain`, `plan`, `apply`, `check`, `rotate`, `test`, `policy` | a verb each |
 
 mod apply;
 mod args;
 mod check;
+mod compare;
 mod exit;
 mod explain;
 mod json;
 mod plan;
 mod policy;
+mod rotate;
 mod session;
 mod test;
 mod text;
@@ -41,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Plan(options) => plan::run(options),
         Verb::Apply(options) => apply::run(options),
         Verb::Check(options) => check::run(options),
+        Verb::Rotate(options) => rotate::run(options),
         Verb::Test(options) => test::run(options),
         Verb::Policy(options) => policy::run(options),
     };

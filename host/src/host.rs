@@ -1,12 +1,19 @@
 //! Runs the stages.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::{
     Error,
     apply::{ApplyError, Outcome, apply},
     check::{Violation, Violations, check},
     config::Deployment,
     decide::Policy,
-    model::{Decision, Phase, Refusal, Severity, Snapshot},
+    model::{
+        ConsumerId, CredentialId, Decision, Location, LocationId, LocationKind, Phase, Place,
+        Presence, Refusal, Severity, Snapshot, Standing, Verdict,
+    },
     observe::{Observed, World, observe},
     plan::{Plan, after, drifts, plan},
     secret::{Key, Vault},
@@ -127,6 +134,94 @@ impl Host {
     #[must_use]
     pub fn observe(&self, world: &dyn World, phase: Phase, now: u64) -> Observed {
         observe(&self.deployment, world, &self.key, phase, now)
+    }
+
+    /// Observes as if one attribute of the deployment were another: what would be under another
+    /// version, say.
+    #[must_use]
+    pub fn observe_as(
+        &self,
+        world: &dyn World,
+        phase: Phase,
+        now: u64,
+        (name, value): (&str, &str),
+    ) -> Observed {
+        let mut deployment = self.deployment.clone();
+        deployment.attributes.insert(name.to_owned(), value.to_owned());
+        observe(&deployment, world, &self.key, phase, now)
+    }
+
+    /// Puts a new secret beside what was seen, at a location `incoming.CREDENTIAL`, for the policy to
+    /// say where it goes. Gives back whether the deployment has that credential.
+    pub fn bring(&self, observed: &mut Observed, credential: &str, secret: SecretString) -> bool {
+        let snapshot = &mut observed.snapshot;
+        let Some(index) = snapshot.credentials.iter().position(|name| name == credential) else {
+            return false;
+        };
+        let id = LocationId::from_index(snapshot.locations.len());
+        snapshot.locations.push(Location {
+            name: format!("incoming.{credential}"),
+            credential: CredentialId::from_index(index),
+            kind: LocationKind::Environment,
+            label: "the new secret".to_owned(),
+            presence: Presence::Plain(self.key.fingerprint(secret.expose_secret())),
+            expires: None,
+            modified: None,
+            writable: false,
+            durable: false,
+            place: Place::Argument,
+            attributes: BTreeMap::from([("shown".to_owned(), "when-set".to_owned())]),
+        });
+        observed.vault.insert(id, secret);
+        true
+    }
+
+    /// For each consumer, the copies that it would use in turn if each before it vanished; today's is
+    /// the first. The policy is asked anew for each, so this is what it knows, not what we guess.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy cannot answer.
+    pub fn shadows(
+        &self,
+        snapshot: &Snapshot,
+        decision: &Decision,
+    ) -> Result<Vec<(ConsumerId, Vec<LocationId>)>, Error> {
+        let mut asked: HashMap<BTreeSet<LocationId>, Vec<Verdict>> = HashMap::new();
+        let mut shadows = Vec::new();
+        for verdict in &decision.verdicts {
+            let mut copies = Vec::new();
+            let mut standing = verdict.today;
+            while let Standing::Copy(id) = standing
+                && !copies.contains(&id)
+            {
+                copies.push(id);
+                let gone: BTreeSet<LocationId> = copies.iter().copied().collect();
+                if !asked.contains_key(&gone) {
+                    let verdicts = self.without(snapshot, &gone)?;
+                    asked.insert(gone.clone(), verdicts);
+                }
+                let then = asked.get(&gone).into_iter().flatten();
+                let then = then.into_iter().find(|then| then.consumer == verdict.consumer);
+                standing = then.map_or(Standing::Nothing, |then| then.today);
+            }
+            shadows.push((verdict.consumer, copies));
+        }
+        Ok(shadows)
+    }
+
+    fn without(
+        &self,
+        snapshot: &Snapshot,
+        gone: &BTreeSet<LocationId>,
+    ) -> Result<Vec<Verdict>, Error> {
+        let mut then = snapshot.clone();
+        for id in gone {
+            if let Some(location) = then.locations.get_mut(id.index()) {
+                location.presence = Presence::Absent;
+            }
+        }
+        Ok(self.policy.decide(&then)?.map_or_else(|_| Vec::new(), |decision| decision.verdicts))
     }
 
     /// Decides, checks and plans on what was seen.

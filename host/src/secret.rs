@@ -124,8 +124,51 @@ impl Vault {
     }
 }
 
+/// Why a text is not taken as a new secret. Says nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// Nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// Shorter than anybody should have.
+    #[error("it has fewer than {SHORTEST} characters, which can be guessed")]
+    Short,
+    /// Files and readers would not agree on it.
+    #[error(
+        "it holds a space, a quote, a backslash, a dollar sign, a percent sign or a control character, which the files that keep it do not all read alike; letters, digits and `-_.~+/=:` are safe"
+    )]
+    Ambiguous,
+}
+
+const SHORTEST: usize = 16;
+
+/// Takes a text as a new secret, without the newline at its end.
+///
+/// # Errors
+///
+/// Why it is none.
+pub fn take(text: &str) -> Result<SecretString, Unfit> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=:".contains(c);
+    if text.trim().is_empty() {
+        Err(Unfit::Empty)
+    } else if !text.chars().all(safe) {
+        Err(Unfit::Ambiguous)
+    } else if text.len() < SHORTEST {
+        Err(Unfit::Short)
+    } else {
+        Ok(SecretString::from(text.to_owned()))
+    }
+}
+
 /// A new secret: 256 bits from the operating system, as 64 hexadecimal digits.
-pub(crate) fn mint() -> std::io::Result<SecretString> {
+///
+/// # Errors
+///
+/// Where the operating system has no randomness to give.
+pub fn mint() -> std::io::Result<SecretString> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(std::io::Error::from)?;
     Ok(SecretString::from(hex(bytes.as_slice())))

@@ -19,13 +19,15 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Show the copy that each program uses today, the one that should win, and why
-    Explain(Selection),
+    Explain(ExplainArgs),
     /// Show the changes, as a diff with fingerprints
     Plan(PlanArgs),
     /// Plan and write, or write a kept plan if nothing moved
     Apply(ApplyArgs),
     /// Look for drift, for cron and before a restart
     Check(CheckArgs),
+    /// Put a new secret in the place of the old one, in the order that locks nobody out
+    Rotate(RotateArgs),
     /// Run policy cases
     Test(TestArgs),
     /// Work on policies
@@ -88,6 +90,33 @@ impl From<PhaseArg> for Phase {
             PhaseArg::Rotate => Self::Rotate,
         }
     }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Show what would change with another version of the gateway
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) as_of: Option<String>,
+    /// Show, for each program, the copies that would win in turn if today's vanished
+    #[arg(long)]
+    pub(crate) shadows: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Which credential
+    #[arg(long, value_name = "NAME", default_value = "gateway-token")]
+    pub(crate) credential: String,
+    /// Take the new secret from standard input; without it, a new one is made
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Show the order of changes, restarts and checks, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -6,12 +6,12 @@ use precedent::{
     Proposal, Ruling,
     apply::Outcome,
     cases::CaseResult,
-    model::{Finding, Location, LocationId, Presence, Snapshot, Standing},
+    model::{ConsumerId, Finding, Location, LocationId, Presence, Snapshot, Standing},
     plan::drifts,
 };
 use serde_json::{Map, Value, json};
 
-use super::session::Session;
+use super::{compare::changed_standings, session::Session};
 
 /// Schema of a plan.
 pub(crate) const PLAN: &str = "precedent.plan/1";
@@ -27,6 +27,59 @@ pub(crate) fn explain(session: &Session, proposal: &Proposal) -> Value {
     document.insert("consumers".into(), consumers(proposal));
     document.insert("locations".into(), locations(&proposal.snapshot));
     finish(document, proposal)
+}
+
+/// Adds what would change with another version.
+pub(crate) fn add_as_of(document: &mut Value, version: &str, now: &Proposal, then: &Proposal) {
+    let changed: Vec<Value> = changed_standings(now, then)
+        .map(|(consumer, from, to)| {
+            json!({
+                "consumer": consumer.name,
+                "credential": now.snapshot.credential(consumer.credential),
+                "today": standing(&now.snapshot, from),
+                "then": standing(&then.snapshot, to),
+            })
+        })
+        .collect();
+    let findings = then.decision().map(|decision| &decision.findings);
+    let findings: Vec<Value> =
+        findings.into_iter().flatten().map(|one| finding(&then.snapshot, one)).collect();
+    document["as-of"] = json!({"version": version, "changes": changed, "findings": findings});
+}
+
+/// Adds, for each consumer, the copies that would win in turn.
+pub(crate) fn add_shadows(
+    document: &mut Value,
+    snapshot: &Snapshot,
+    shadows: &[(ConsumerId, Vec<LocationId>)],
+) {
+    let secret = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
+    let all = shadows.iter().filter_map(|(id, copies)| {
+        let consumer = snapshot.consumers.get(id.index())?;
+        let (first, rest) = copies.split_first()?;
+        let copy = |id: &LocationId| {
+            json!({"location": snapshot.name_of(*id), "stale": secret(*id) != secret(*first)})
+        };
+        Some(json!({
+            "consumer": consumer.name,
+            "credential": snapshot.credential(consumer.credential),
+            "today": snapshot.name_of(*first),
+            "then": rest.iter().map(copy).collect::<Vec<_>>(),
+        }))
+    });
+    document["shadows"] = json!(all.collect::<Vec<_>>());
+}
+
+/// `precedent.rotate/1`
+pub(crate) fn rotate(
+    session: &Session,
+    proposal: &Proposal,
+    outcome: &Outcome,
+    after: Option<&Proposal>,
+) -> Value {
+    let mut document = apply(session, proposal, outcome, after);
+    document["schema"] = json!("precedent.rotate/1");
+    document
 }
 
 /// `precedent.check/1`
@@ -154,13 +207,7 @@ fn consumers(proposal: &Proposal) -> Value {
     let verdicts = proposal.decision().map(|decision| decision.verdicts.iter());
     let consumers = verdicts.into_iter().flatten().filter_map(|verdict| {
         let consumer = snapshot.consumers.get(verdict.consumer.index())?;
-        let (standing, today) = match verdict.today {
-            Standing::Copy(id) => ("copy", Some(id)),
-            Standing::Unresolved(id) => ("unresolved", Some(id)),
-            Standing::Generated => ("generated", None),
-            Standing::Invalid => ("invalid", None),
-            _ => ("nothing", None),
-        };
+        let (standing, today) = parts(verdict.today);
         Some(json!({
             "consumer": consumer.name,
             "credential": snapshot.credential(consumer.credential),
@@ -173,6 +220,22 @@ fn consumers(proposal: &Proposal) -> Value {
         }))
     });
     Value::Array(consumers.collect())
+}
+
+/// What a consumer gets in a word, and where.
+fn parts(standing: Standing) -> (&'static str, Option<LocationId>) {
+    match standing {
+        Standing::Copy(id) => ("copy", Some(id)),
+        Standing::Unresolved(id) => ("unresolved", Some(id)),
+        Standing::Generated => ("generated", None),
+        Standing::Invalid => ("invalid", None),
+        _ => ("nothing", None),
+    }
+}
+
+fn standing(snapshot: &Snapshot, standing: Standing) -> Value {
+    let (word, id) = parts(standing);
+    json!({"standing": word, "location": id.map(|id| snapshot.name_of(id))})
 }
 
 fn locations(snapshot: &Snapshot) -> Value {

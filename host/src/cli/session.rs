@@ -14,11 +14,13 @@ use precedent::{
     artifact::{self, Cache, PolicyRef},
     config::{Deployment, Manifest},
     decide::{Engine, Limits, Policy},
-    model::{Phase, Snapshot},
-    observe::{Machine, World},
+    model::{Finding, Phase, Snapshot},
+    observe::{Machine, Observed, World},
     record::{Digests, Record, StateFolder, default_cache, default_folder},
     secret::Key,
 };
+
+use secrecy::SecretString;
 
 use super::{args::Selection, exit::UsageError, text};
 
@@ -68,7 +70,39 @@ impl Session {
 
     /// Observes, decides, checks and plans.
     pub(crate) fn propose(&self) -> Result<Proposal> {
-        let observed = self.host.observe(&Machine::default(), self.phase, now());
+        self.consider(self.host.observe(&Machine::default(), self.phase, now()))
+    }
+
+    /// The same as if the gateway had another version.
+    pub(crate) fn propose_as_of(&self, version: &str) -> Result<Proposal> {
+        let Some(fact) = &self.host.deployment().version_fact else {
+            let message =
+                "--as-of needs to know which fact is the version: add `version-fact` to the preset";
+            return Err(UsageError(message.to_owned()).into());
+        };
+        let attribute = (fact.as_str(), version);
+        let observed = self.host.observe_as(&Machine::default(), self.phase, now(), attribute);
+        let proposal = self.consider(observed)?;
+        let is_wrong = |finding: &&Finding| finding.code == "version-invalid";
+        let findings = proposal.decision().into_iter().flat_map(|decision| &decision.findings);
+        match findings.into_iter().find(is_wrong) {
+            Some(finding) => Err(UsageError(format!("--as-of: {}", finding.message)).into()),
+            None => Ok(proposal),
+        }
+    }
+
+    /// The same with a new secret for a credential.
+    pub(crate) fn propose_with(&self, credential: &str, secret: SecretString) -> Result<Proposal> {
+        let mut observed = self.host.observe(&Machine::default(), self.phase, now());
+        if !self.host.bring(&mut observed, credential, secret) {
+            let known = observed.snapshot.credentials.join("`, `");
+            let message = format!("unknown credential `{credential}`, expected one of `{known}`");
+            return Err(UsageError(message).into());
+        }
+        self.consider(observed)
+    }
+
+    fn consider(&self, observed: Observed) -> Result<Proposal> {
         self.host.consider(observed).map_err(|undecided| {
             let mut record = self.begun(&undecided.snapshot);
             record.error = Some(undecided.error.to_string());

@@ -28,7 +28,7 @@ use words::{
 };
 
 pub(crate) use changes::{diff, outcome};
-pub(crate) use standings::{copies, reasons, standings};
+pub(crate) use standings::{as_of, copies, reasons, shadows, standings};
 
 /// Deployment, policy, phase, and the state in a word.
 pub(crate) fn heading(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Written {

@@ -1,9 +1,12 @@
 //! One credential: which copy is the truth, and what becomes of the others.
 
-use precedent_guest::{Consumer, Decision, Location, Presence, Severity};
+use precedent_guest::{Consumer, Decision, Location, Presence, ReferenceKind, Refusal, Severity};
 use precedent_openclaw::{Credential, Installation, Mode, Program, Service};
 
-use crate::settings::{NodeServices, Settings};
+use crate::{
+    rotation,
+    settings::{NodeServices, Settings},
+};
 
 /// A credential in the policy's keeping.
 pub(crate) struct Custody<'i, 's> {
@@ -34,16 +37,28 @@ impl<'i, 's> Custody<'i, 's> {
     /// Keeps every copy in step with the truth, which it gives back; none where there is nothing for
     /// this policy to say. A configuration of which a part cannot be read is not touched at all; the
     /// host's own finding names file, line and column.
-    pub(crate) fn keep(&self, in_use: bool, decision: &mut Decision) -> Option<Location<'s>> {
+    ///
+    /// # Errors
+    ///
+    /// Where a new secret was brought and has nowhere to go.
+    pub(crate) fn keep(
+        &self,
+        in_use: bool,
+        decision: &mut Decision,
+    ) -> Result<Option<Location<'s>>, Refusal> {
         if !self.installation.is_readable() {
-            return None;
+            return Ok(None);
         }
         if self.installation.is_ambiguous() {
             self.tell_ambiguous(decision);
-            return None;
+            return Ok(None);
         }
-        let truth = if in_use { self.truth(decision) } else { None };
-        match truth {
+        let truth = match rotation::incoming(self.installation, self.credential) {
+            Some(new) => Some(self.renewed(new, decision)?),
+            None if in_use => self.truth(decision),
+            None => None,
+        };
+        Ok(match truth {
             Some(truth) => {
                 self.follow(truth, decision);
                 self.empty_service(Some(truth), decision);
@@ -55,7 +70,37 @@ impl<'i, 's> Custody<'i, 's> {
                 self.empty_service(None, decision);
                 None
             }
-        }
+        })
+    }
+
+    /// Writes a new secret where the truth is kept.
+    fn renewed(&self, new: Location<'s>, decision: &mut Decision) -> Result<Truth<'s>, Refusal> {
+        let missing = || Refusal {
+            code: "nowhere-to-write".to_owned(),
+            reason: format!("there is no place for {} here", self.credential.name()),
+            remedy: None,
+            locations: Vec::new(),
+        };
+        let authority = self.installation.location(self.credential.auth()).ok_or_else(missing)?;
+        let lasting = self.lasting();
+        let to = if authority.is_plain() || (authority.is_unset() && lasting.is_none()) {
+            authority
+        } else {
+            // The configuration refers to, or leaves it to, a file of variables.
+            let own = authority.reference().is_none_or(|reference| {
+                reference.kind == ReferenceKind::Environment
+                    && reference.target == self.credential.key()
+            });
+            let is_ours = |file: &Location<'s>| !file.name.contains('@') && own;
+            lasting.filter(is_ours).ok_or_else(|| rotation::kept_elsewhere(authority))?
+        };
+        decision.write_unless_equal(
+            new,
+            to,
+            format!("{} takes the new {}", to.label(), self.noun()),
+        );
+        rotation::steps(self.installation, self.credential, self.settings, to, decision);
+        Ok(Truth { from: new, to })
     }
 
     fn tell_ambiguous(&self, decision: &mut Decision) {
@@ -364,7 +409,7 @@ impl<'i, 's> Custody<'i, 's> {
     /// Whether a reference in the configuration leads somewhere without the unit's own copies.
     fn supply_without(&self, service: Service, truth: Truth<'s>) -> Supply<'s> {
         let own = truth.to.reference().is_some_and(|reference| {
-            reference.kind == precedent_guest::ReferenceKind::Environment
+            reference.kind == ReferenceKind::Environment
                 && reference.target == self.credential.key()
         });
         if !own {

@@ -9,9 +9,11 @@
 //! | module | what |
 //! |---|---|
 //! | `custody` | one credential: which copy is the truth, and what becomes of the others |
+//! | `rotation` | a new secret takes the place of the old one |
 //! | `settings` | the deployment's parameters |
 
 mod custody;
+mod rotation;
 mod settings;
 
 use precedent_guest::{Answer, Decision, Location, Policy, Snapshot, Standing};
@@ -32,14 +34,19 @@ impl Policy for Binary {
         let installation = Installation::new(snapshot);
         let mut decision = Decision::default();
         holes::find(&installation, &mut decision);
-        let [token, password] = [Credential::Token, Credential::Password].map(|credential| {
+        let mut truths = Vec::new();
+        for credential in [Credential::Token, Credential::Password] {
+            let in_use = is_in_use(&installation, credential);
+            if let Some(refusal) = rotation::refusal(&installation, credential, in_use) {
+                return Err(refusal);
+            }
             let custody = Custody::new(&installation, credential, settings);
-            (credential, custody.keep(is_in_use(&installation, credential), &mut decision))
-        });
+            truths.push((credential, custody.keep(in_use, &mut decision)?));
+        }
         installation.judge(&mut decision, |consumer, resolved| {
             let name = snapshot.credential_name(consumer.credential);
-            let truth = [token, password].into_iter().find(|(of, _)| of.name() == name);
-            match truth.and_then(|(_, truth)| truth) {
+            let truth = truths.iter().find(|(of, _)| of.name() == name);
+            match truth.and_then(|(_, truth)| *truth) {
                 Some(truth) => (Some(truth), format!("{} is the source of truth", truth.label())),
                 None => (today(snapshot, resolved), "left as it is".to_owned()),
             }

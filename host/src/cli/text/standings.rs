@@ -4,10 +4,14 @@ use std::{collections::BTreeSet, io::Write};
 
 use precedent::{
     Proposal,
-    model::{CredentialId, Location, LocationId, Place, Presence, Snapshot, Standing, Verdict},
+    model::{
+        ConsumerId, CredentialId, Location, LocationId, Place, Presence, Snapshot, Standing,
+        Verdict,
+    },
     plan::drifts,
 };
 
+use super::super::compare::changed_standings;
 use super::words::{
     BOLD, DIM, GREEN, RED, Written, YELLOW, copy, harmless, holds, indented, label, paint, section,
     table,
@@ -142,6 +146,89 @@ pub(crate) fn copies(out: &mut impl Write, proposal: &Proposal) -> Written {
         writeln!(out, "{}", indented(&table.trim_fmt()))?;
     }
     Ok(())
+}
+
+/// What would change with another version of the gateway.
+pub(crate) fn as_of(
+    out: &mut impl Write,
+    version: &str,
+    now: &Proposal,
+    then: &Proposal,
+) -> Written {
+    let title = format!("WITH {}", harmless(version));
+    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", &title]);
+    let mut any = false;
+    for (consumer, from, to) in changed_standings(now, then) {
+        any = true;
+        table.add_row([
+            paint(BOLD, &harmless(&consumer.name)),
+            harmless(now.snapshot.credential(consumer.credential)),
+            today(&now.snapshot, from),
+            today(&then.snapshot, to),
+        ]);
+    }
+    if any {
+        writeln!(out, "{}", table.trim_fmt())
+    } else {
+        let words =
+            format!("With {} every program gets the same secret as today.", harmless(version));
+        writeln!(out, "{}", paint(GREEN, &words))
+    }
+}
+
+/// For each program, the copies that would win in turn if the one before vanished.
+pub(crate) fn shadows(
+    out: &mut impl Write,
+    proposal: &Proposal,
+    shadows: &[(ConsumerId, Vec<LocationId>)],
+) -> Written {
+    let snapshot = &proposal.snapshot;
+    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", "THEN, IF THAT VANISHED", ""]);
+    let secret = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
+    let mut stale = 0;
+    let mut any = false;
+    for (id, copies) in shadows {
+        let Some(consumer) = snapshot.consumers.get(id.index()) else { continue };
+        let Some((first, rest)) = copies.split_first() else { continue };
+        any = true;
+        let mut words = [
+            paint(BOLD, &harmless(&consumer.name)),
+            harmless(snapshot.credential(consumer.credential)),
+            copy(snapshot, *first),
+        ];
+        if rest.is_empty() {
+            let [name, credential, today] = words;
+            table.add_row([name, credential, today, paint(DIM, "nothing"), String::new()]);
+            continue;
+        }
+        for next in rest {
+            let differs = secret(*next) != secret(*first);
+            stale += usize::from(differs);
+            let state = if differs {
+                paint(YELLOW, "! another secret")
+            } else {
+                paint(GREEN, "✓ the same")
+            };
+            let [name, credential, today] = words;
+            table.add_row([name, credential, today, copy(snapshot, *next), state]);
+            words = Default::default();
+        }
+    }
+    if !any {
+        return writeln!(out, "No program gets a secret from anywhere.");
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    match stale {
+        0 => writeln!(out, "\n{}", paint(GREEN, "No stale copy is waiting to win.")),
+        count => writeln!(
+            out,
+            "\n{}",
+            paint(
+                YELLOW,
+                &format!("{count} times a stale copy would win if the one before it vanished.")
+            )
+        ),
+    }
 }
 
 fn today(snapshot: &Snapshot, standing: Standing) -> String {
