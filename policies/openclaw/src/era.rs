@@ -70,7 +70,8 @@ use Place::{Auth, Call, Env, LegacyEnv, Remote};
 use Program::{Cli, Gateway, NodeHost, Probe, Tui};
 
 const FIRST: Version = Version(0, 0, 0);
-/// The service kind began to matter, and the source of a URL.
+/// The service kind began to matter, and the source of a URL; node hosts began to resolve as clients
+/// do, and the terminal interface to ask how the gateway authenticates.
 const SERVICE_KIND: Version = Version(2026, 3, 7);
 /// A reference that leads nowhere stopped counting as absent.
 const FAILS_CLOSED: Version = Version(2026, 3, 11);
@@ -141,7 +142,8 @@ const ROWS: &[Row] = &[
     row(CONFIG_FIRST, Probe, Some(RemoteMode), &[Env, Remote]).password(),
     //
     row(FIRST, NodeHost, Some(Local), &[Env, Auth]),
-    row(FIRST, NodeHost, Some(RemoteMode), &[Env, Remote, Auth]),
+    row(FIRST, NodeHost, Some(RemoteMode), &[Env, Remote]),
+    row(SERVICE_KIND, NodeHost, Some(RemoteMode), &[Env, Remote, Auth]),
 ];
 
 /// The places that a program looks at, in its order.
