@@ -134,7 +134,7 @@ fn what_goes_on_in_another_file_is_read_and_written_there() {
     assert_eq!(text("sub/auth.json5"), "{ token: 'canary-new' }");
     assert_eq!(
         text("base.json5"),
-        "{ auth: { token: 'canary-older' }, remote: { token: \"canary-new\" } }"
+        "{ auth: { token: 'canary-older' }, remote: {\"token\": \"canary-new\"} }"
     );
     assert_eq!(sandbox.config_text(), main);
     assert_eq!(sandbox.run(&["check"]).code, Some(0));
@@ -194,7 +194,7 @@ fn a_folder_that_cannot_be_written_is_left_as_it_is() {
     command
         .args(["--reuid", "1000", "--regid", "1000", "--clear-groups", "--inh-caps=-all"])
         .arg(program)
-        .args(["apply", "--phase", "start"])
+        .args(["apply", "--policy", "helm", "--phase", "start"])
         .env_clear();
     for (name, value) in sandbox.command().get_envs() {
         command.env(name, value.unwrap());
@@ -300,4 +300,192 @@ fn a_full_disk_leaves_everything_as_it_was() {
     assert!(stderr.contains("No space left on device"), "{stderr}");
     assert!(stderr.contains("it is as it was"), "{stderr}");
     assert!(!stderr.contains("canary-"), "{stderr}");
+}
+
+/// A daemon's home: a configuration with a token, and files beside it.
+fn daemon(files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new().policy("binary");
+    fs::write(sandbox.config(), r#"{"gateway":{"auth":{"token":"canary-new"}}}"#).unwrap();
+    for (name, content) in files {
+        let path = sandbox.path("home").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    sandbox
+}
+
+const UNIT: &str = ".config/systemd/user/openclaw-gateway.service";
+
+fn unit_after(unit: &str) -> (crate::support::Run, String) {
+    let sandbox = daemon(&[(UNIT, unit)]);
+    let run = sandbox.run(&["apply"]);
+    let text = fs::read_to_string(sandbox.path("home").join(UNIT)).unwrap();
+    (run, text)
+}
+
+#[test]
+fn units_of_every_shape_lose_the_token_and_nothing_else() {
+    let cases = [
+        // continuation lines with a comment between them
+        (
+            "[Service]\nEnvironment=A=1 \\\n# kept\n  OPENCLAW_GATEWAY_TOKEN=canary-old \\\n  B=2\n",
+            "[Service]\nEnvironment=A=1 \\\n# kept\n  B=2\n",
+        ),
+        // quotes, and a value with spaces
+        (
+            "[Service]\nEnvironment=\"OPENCLAW_GATEWAY_TOKEN=canary-old x\" 'B=2 3'\n",
+            "[Service]\nEnvironment='B=2 3'\n",
+        ),
+        // the same key again and again
+        (
+            "[Service]\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary-old\nB=1\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary-older\n",
+            "[Service]\nB=1\n",
+        ),
+        // a list that is reset: the copy counts no longer, and still everybody can read it
+        (
+            "[Service]\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary-old\nEnvironment=\nEnvironment=B=2\n",
+            "[Service]\nEnvironment=\nEnvironment=B=2\n",
+        ),
+        // the line ends of another system, and no end at all
+        ("[Service]\r\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary-old\r\nB=1", "[Service]\r\nB=1"),
+    ];
+    for (before, after) in cases {
+        let (run, text) = unit_after(before);
+        assert_eq!((run.code, text.as_str()), (Some(0), after), "{before:?}: {run:?}");
+    }
+}
+
+#[test]
+fn what_is_no_unit_or_no_list_is_left_as_it_is() {
+    let plist = "Library/LaunchAgents/ai.openclaw.gateway.plist";
+    let whole = "<?xml version=\"1.0\"?>\n<plist version=\"1.0\"><dict><key>EnvironmentVariables</key><dict><key>OPENCLAW_GATEWAY_TOKEN</key><string>canary-old</string></dict></dict></plist>\n";
+    let truncated = &whole[..whole.len() - 20];
+    let cases = [
+        (UNIT, "OPENCLAW_GATEWAY_TOKEN=canary-old\n", "openclaw-gateway.service:1:1: no section"),
+        (
+            UNIT,
+            "[Service\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary-old\n",
+            ":1:1: a section that does not end",
+        ),
+        (
+            UNIT,
+            "[Service]\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary%Z\n",
+            "a specifier (%) that is not known here",
+        ),
+        (plist, truncated, "ai.openclaw.gateway.plist"),
+        (plist, "", "the file is empty"),
+        (plist, "{ EnvironmentVariables = { A = canary-old; }; }", "the old text form"),
+        (plist, "bplist00canary-old", "ai.openclaw.gateway.plist"),
+    ];
+    for (name, content, says) in cases {
+        let sandbox = daemon(&[(name, content)]);
+        let before = sandbox.home();
+        let run = sandbox.run(&["apply"]);
+        assert_eq!(sandbox.home(), before, "{content:?}");
+        assert_eq!(run.code, Some(4), "{content:?}: {run:?}");
+        assert!(run.stdout.contains(says), "{says:?} in {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_binary_list_is_read_and_written_as_one() {
+    let mut variables = plist::Dictionary::new();
+    variables.insert("OPENCLAW_GATEWAY_TOKEN".to_owned(), "canary-old".into());
+    variables.insert("HOME".to_owned(), "/home/claw".into());
+    let mut list = plist::Dictionary::new();
+    list.insert("Label".to_owned(), "ai.openclaw.gateway".into());
+    list.insert("EnvironmentVariables".to_owned(), variables.into());
+    let sandbox = daemon(&[("Library/LaunchAgents/x", "")]);
+    let path = sandbox.path("home/Library/LaunchAgents/ai.openclaw.gateway.plist");
+    plist::Value::Dictionary(list).to_file_binary(&path).unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(fs::read(&path).unwrap().starts_with(b"bplist00"));
+    let list = plist::Value::from_file(&path).unwrap();
+    let variables = list.as_dictionary().unwrap().get("EnvironmentVariables").unwrap();
+    let names: Vec<&String> = variables.as_dictionary().unwrap().keys().collect();
+    assert_eq!(names, ["HOME"]);
+}
+
+#[test]
+fn dotenv_files_of_every_shape_follow() {
+    let name = ".openclaw/.env";
+    let cases = [
+        (
+            "export OPENCLAW_GATEWAY_TOKEN=canary-old # mine\n",
+            "export OPENCLAW_GATEWAY_TOKEN=canary-new # mine\n",
+        ),
+        (
+            "A=1\nOPENCLAW_GATEWAY_TOKEN = 'canary-old'\n",
+            "A=1\nOPENCLAW_GATEWAY_TOKEN = 'canary-new'\n",
+        ),
+        (
+            "OPENCLAW_GATEWAY_TOKEN=\"canary-old\"\r\nB=2\r\n",
+            "OPENCLAW_GATEWAY_TOKEN=\"canary-new\"\r\nB=2\r\n",
+        ),
+        (
+            "KEY=\"-----BEGIN\nline=two\n-----END\"\nOPENCLAW_GATEWAY_TOKEN=canary-old",
+            "KEY=\"-----BEGIN\nline=two\n-----END\"\nOPENCLAW_GATEWAY_TOKEN=canary-new",
+        ),
+        // A line in a value of several lines is no assignment.
+        (
+            "KEY=\"\nOPENCLAW_GATEWAY_TOKEN=canary-old\n\"\n",
+            "KEY=\"\nOPENCLAW_GATEWAY_TOKEN=canary-old\n\"\n",
+        ),
+    ];
+    for (before, after) in cases {
+        let sandbox = daemon(&[(name, before)]);
+        let run = sandbox.run(&["apply"]);
+        let text = fs::read_to_string(sandbox.path("home").join(name)).unwrap();
+        assert_eq!((run.code, text.as_str()), (Some(0), after), "{before:?}: {run:?}");
+    }
+}
+
+#[test]
+fn a_version_that_does_not_exist_is_said_to() {
+    let sandbox = daemon(&[]);
+    for version in ["banana", "2026.13.1", "2026.9", ""] {
+        let run = sandbox.run(&["explain", "--as-of", version]);
+        assert_eq!(run.code, Some(2), "{version:?}: {run:?}");
+        assert!(run.stderr.contains("is no release of OpenClaw"), "{}", run.stderr);
+        let attribute = format!("openclaw-version={version}");
+        let run = sandbox.run(&["check", "--attribute", &attribute]);
+        assert_eq!(run.code, Some(4), "{version:?}: {run:?}");
+        assert!(run.stdout.contains("version-invalid"), "{}", run.stdout);
+    }
+    // One that nobody measured is taken for the newest that was, and that is said.
+    let run = sandbox.run(&["explain", "--attribute", "openclaw-version=2027.1.1"]);
+    assert!(run.stdout.contains("version-newer"), "{}", run.stdout);
+}
+
+#[test]
+fn new_secrets_that_files_would_not_agree_on_are_not_taken() {
+    use std::io::Write;
+    let sandbox = daemon(&[]);
+    let before = sandbox.home();
+    for (secret, says) in [
+        ("", "it is empty"),
+        ("\n", "it is empty"),
+        ("canary-short", "fewer than 16"),
+        ("canary-with a space in it", "a space"),
+        ("canary-with-${HOME}-in-it", "dollar"),
+        ("canary-with-\"quotes\"-in-it", "a quote"),
+        ("canary-with-two\ncanary-lines", "a space"),
+        ("canary-50%-of-everything", "percent"),
+    ] {
+        let mut child = sandbox
+            .command()
+            .args(["rotate", "--stdin", "--policy", "binary"])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{secret:?}: {stderr}");
+        assert!(stderr.contains(says) && !stderr.contains("canary"), "{secret:?}: {stderr}");
+    }
+    assert_eq!(sandbox.home(), before);
 }

@@ -12,6 +12,8 @@
 //! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
 //! | `policies` | the shipped policies' cases, in WebAssembly and natively |
 //! | `chart` | deploy/helm: the init step as Helm renders it, run in a pod's place |
+//! | `deploy` | deploy/systemd and deploy/launchd, each by its own tool |
+//! | `services` | what OpenClaw's own service audit and repair were recorded to do |
 //! | `openclaw` | the real gateway, two versions |
 //!
 //! Every secret in here begins with `canary-`, and every output of every run is searched for it.
@@ -29,6 +31,7 @@
 
 mod bad_input;
 mod chart;
+mod deploy;
 mod files;
 mod guests;
 mod manifest;
@@ -36,6 +39,7 @@ mod openclaw;
 mod parity;
 mod policies;
 mod promises;
+mod services;
 mod story;
 mod support;
 mod verbs;

@@ -45,6 +45,9 @@ pub struct Case {
     /// Files by path: an object is written as JSON, a string as it is.
     #[serde(default)]
     files: BTreeMap<String, serde_json::Value>,
+    /// New secrets by credential, as `precedent rotate` brings them.
+    #[serde(default)]
+    incoming: BTreeMap<String, String>,
     /// What the consumer is told by its caller. The policy sees each as a fact `option.NAME`, below
     /// an object `option.NAME.KEY`; but a secret is at a location, and no fact.
     #[serde(default)]
@@ -235,7 +238,10 @@ impl<'p> Runner<'p> {
             world.files.insert(PathBuf::from(path), text);
         }
         let (phase, now) = (case.deployment.phase, case.deployment.now);
-        let observed = observe(&deployment, &world, &self.key, phase, now);
+        let mut observed = observe(&deployment, &world, &self.key, phase, now);
+        for (credential, secret) in &case.incoming {
+            observed.bring(&self.key, credential, secret.clone().into());
+        }
         Ok(Staged { observed, deployment })
     }
 

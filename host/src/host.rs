@@ -1,8 +1,8 @@
 //! Runs the stages.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::{
     Error,
@@ -11,8 +11,8 @@ use crate::{
     config::Deployment,
     decide::Policy,
     model::{
-        ConsumerId, CredentialId, Decision, Location, LocationId, LocationKind, Phase, Place,
-        Presence, Refusal, Severity, Snapshot, Standing, Verdict,
+        ConsumerId, Decision, LocationId, Phase, Presence, Refusal, Severity, Snapshot, Standing,
+        Verdict,
     },
     observe::{Observed, World, observe},
     plan::{Plan, after, drifts, plan},
@@ -151,29 +151,9 @@ impl Host {
         observe(&deployment, world, &self.key, phase, now)
     }
 
-    /// Puts a new secret beside what was seen, at a location `incoming.CREDENTIAL`, for the policy to
-    /// say where it goes. Gives back whether the deployment has that credential.
+    /// Puts a new secret beside what was seen: see [`Observed::bring`].
     pub fn bring(&self, observed: &mut Observed, credential: &str, secret: SecretString) -> bool {
-        let snapshot = &mut observed.snapshot;
-        let Some(index) = snapshot.credentials.iter().position(|name| name == credential) else {
-            return false;
-        };
-        let id = LocationId::from_index(snapshot.locations.len());
-        snapshot.locations.push(Location {
-            name: format!("incoming.{credential}"),
-            credential: CredentialId::from_index(index),
-            kind: LocationKind::Environment,
-            label: "the new secret".to_owned(),
-            presence: Presence::Plain(self.key.fingerprint(secret.expose_secret())),
-            expires: None,
-            modified: None,
-            writable: false,
-            durable: false,
-            place: Place::Argument,
-            attributes: BTreeMap::from([("shown".to_owned(), "when-set".to_owned())]),
-        });
-        observed.vault.insert(id, secret);
-        true
+        observed.bring(&self.key, credential, secret)
     }
 
     /// For each consumer, the copies that it would use in turn if each before it vanished; today's is

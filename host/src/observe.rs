@@ -29,13 +29,15 @@ mod units;
 mod variables;
 mod world;
 
-use secrecy::SecretString;
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     config::{Deployment, LocationSpec, PathTemplate, PlaceSpec, Trim},
     model::{
-        Consumer, Fault, Location, LocationId, LocationKind, Phase, Place, Pointer, Presence,
-        Snapshot,
+        Consumer, CredentialId, Fault, Location, LocationId, LocationKind, Phase, Place, Pointer,
+        Presence, Snapshot,
     },
     secret::{Key, Vault},
 };
@@ -56,6 +58,33 @@ pub struct Observed {
     pub snapshot: Snapshot,
     /// The secrets.
     pub vault: Vault,
+}
+
+impl Observed {
+    /// Puts a new secret beside what was seen, at a location `incoming.CREDENTIAL`, for the policy to
+    /// say where it goes. Gives back whether the deployment has that credential.
+    pub fn bring(&mut self, key: &Key, credential: &str, secret: SecretString) -> bool {
+        let snapshot = &mut self.snapshot;
+        let Some(index) = snapshot.credentials.iter().position(|name| name == credential) else {
+            return false;
+        };
+        let id = LocationId::from_index(snapshot.locations.len());
+        snapshot.locations.push(Location {
+            name: format!("incoming.{credential}"),
+            credential: CredentialId::from_index(index),
+            kind: LocationKind::Environment,
+            label: "the new secret".to_owned(),
+            presence: Presence::Plain(key.fingerprint(secret.expose_secret())),
+            expires: None,
+            modified: None,
+            writable: false,
+            durable: false,
+            place: Place::Argument,
+            attributes: BTreeMap::from([("shown".to_owned(), "when-set".to_owned())]),
+        });
+        self.vault.insert(id, secret);
+        true
+    }
 }
 
 /// Observes a deployment at `now`, in seconds since 1970.

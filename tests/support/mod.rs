@@ -29,7 +29,12 @@ pub(crate) fn root() -> PathBuf {
 
 /// The shipped policy for pods, and what names it.
 pub(crate) fn helm() -> (Policy, PolicyRef) {
-    let reference = PolicyRef::Shipped("helm".to_owned());
+    shipped_policy("helm")
+}
+
+/// A shipped policy, and what names it.
+pub(crate) fn shipped_policy(name: &str) -> (Policy, PolicyRef) {
+    let reference = PolicyRef::Shipped(name.to_owned());
     let engine = Engine::new().unwrap();
     let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
     (policy, reference)

@@ -551,3 +551,6 @@ impl Specifiers<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

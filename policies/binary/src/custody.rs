@@ -285,7 +285,7 @@ impl<'i, 's> Custody<'i, 's> {
         if !copy.writable {
             let message = format!("{label} should follow {source}, but cannot be written here");
             decision
-                .finding(Severity::Warning, "target-read-only", message)
+                .finding(Severity::Error, "target-read-only", message)
                 .at([copy])
                 .remedy("change the copy where it is made");
             return;
@@ -364,7 +364,7 @@ impl<'i, 's> Custody<'i, 's> {
         if !copy.writable {
             let message = format!("{label} should go, but cannot be written here");
             decision
-                .finding(Severity::Warning, "target-read-only", message)
+                .finding(Severity::Error, "target-read-only", message)
                 .at([copy])
                 .remedy("run precedent apply as the user that may write it");
             return;

@@ -118,12 +118,21 @@ impl<'s> Installation<'s> {
         program: Program,
         credential: Credential,
     ) -> Vec<Location<'s>> {
-        let own = match self.snapshot.consumer_attribute(consumer, "environment") {
-            Some("none") => return Vec::new(),
-            Some("process") => None,
-            _ => self.starter(program),
-        };
-        let mut places: Vec<Location<'s>> = match own {
+        match self.snapshot.consumer_attribute(consumer, "environment") {
+            Some("none") => Vec::new(),
+            Some("process") => self.variables(None, credential),
+            _ => self.variables(self.starter(program), credential),
+        }
+    }
+
+    /// The places at which a program finds the credential's variable, whether a service starts it or
+    /// the process that was observed.
+    pub(crate) fn variables(
+        &self,
+        service: Option<Service>,
+        credential: Credential,
+    ) -> Vec<Location<'s>> {
+        let mut places: Vec<Location<'s>> = match service {
             Some(service) => {
                 let in_force = |location: &Location<'s>| {
                     self.snapshot.location_attribute(*location, "in-force") != Some("no")

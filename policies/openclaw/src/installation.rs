@@ -2,7 +2,7 @@
 
 use precedent_guest::{Location, Presence, Snapshot};
 
-use crate::{Place, Version, call::Call};
+use crate::{Place, Program, Version, call::Call};
 
 /// Whether the configuration speaks of a gateway here or of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,12 +171,9 @@ impl<'s> Installation<'s> {
     #[must_use]
     pub fn auth_mode(&self) -> AuthMode {
         self.stated_auth_mode().unwrap_or_else(|| {
-            let password = [Credential::Password.auth(), Credential::Password.env()];
-            if password.iter().any(|name| self.location(name).is_some_and(|l| is_set(&l))) {
-                AuthMode::Password
-            } else {
-                AuthMode::Token
-            }
+            let mut places = self.variables(self.starter(Program::Gateway), Credential::Password);
+            places.extend(self.location(Credential::Password.auth()));
+            if places.iter().any(is_set) { AuthMode::Password } else { AuthMode::Token }
         })
     }
 

@@ -1,0 +1,130 @@
+//! deploy/systemd and deploy/launchd: each file by its own tool, and run in a gateway's place.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::support::{Sandbox, root, tools};
+
+/// A home with the files of deploy/systemd where a user puts them, and a gateway's unit.
+fn installed() -> Sandbox {
+    let sandbox = Sandbox::new().policy("binary");
+    let units = sandbox.path("home/.config/systemd/user");
+    let drop_ins = units.join("openclaw-gateway.service.d");
+    fs::create_dir_all(&drop_ins).unwrap();
+    let from = root().join("deploy/systemd");
+    for name in ["precedent-check.service", "precedent-check.timer"] {
+        fs::copy(from.join(name), units.join(name)).unwrap();
+    }
+    let drop_in = "openclaw-gateway.service.d/10-precedent.conf";
+    fs::copy(from.join(drop_in), units.join(drop_in)).unwrap();
+    let unit =
+        fs::read_to_string(root().join("tests/corpus/units/openclaw-gateway-2026.2.26.service"))
+            .unwrap()
+            .replace("/opt/openclaw/node_modules/node/bin/node", "/bin/true");
+    fs::write(units.join("openclaw-gateway.service"), unit).unwrap();
+    let bin = sandbox.path("home/.local/bin");
+    fs::create_dir_all(&bin).unwrap();
+    std::os::unix::fs::symlink(&sandbox.program, bin.join("precedent")).unwrap();
+    fs::write(sandbox.config(), r#"{"gateway":{"auth":{"token":"canary-rotated"}}}"#).unwrap();
+    sandbox
+}
+
+#[test]
+fn systemd_is_content_with_every_unit() {
+    let Some(analyze) = tools::program("systemd-analyze") else { return };
+    let sandbox = installed();
+    fs::create_dir_all(sandbox.path("run")).unwrap();
+    let units = sandbox.path("home/.config/systemd/user");
+    for unit in ["openclaw-gateway.service", "precedent-check.service", "precedent-check.timer"] {
+        // `%h` is the home of whoever runs the tool.
+        let output = Command::new(&analyze)
+            .args(["verify", "--user", "--man=no"])
+            .arg(units.join(unit))
+            .env("HOME", sandbox.path("home"))
+            .env("XDG_RUNTIME_DIR", sandbox.path("run"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{unit}: {said}");
+    }
+    let timer = fs::read_to_string(units.join("precedent-check.timer")).unwrap();
+    let calendar = timer.lines().find_map(|line| line.strip_prefix("OnCalendar=")).unwrap();
+    let output =
+        Command::new(&analyze).args(["calendar", "--iterations=5", calendar]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let hours: Vec<&str> = ["00:00:00", "06:00:00", "12:00:00", "18:00:00"]
+        .into_iter()
+        .filter(|h| said.contains(h))
+        .collect();
+    assert_eq!(hours.len(), 4, "{said}");
+}
+
+/// The line before a start, as systemd runs it: specifiers and `$$` resolved.
+fn exec_start_pre(sandbox: &Sandbox) -> Output {
+    let path = "openclaw-gateway.service.d/10-precedent.conf";
+    let text = fs::read_to_string(sandbox.path("home/.config/systemd/user").join(path)).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStartPre=")).unwrap();
+    let script = line.strip_prefix("/bin/sh -c '").unwrap().strip_suffix('\'').unwrap();
+    let home = sandbox.path("home").display().to_string();
+    let script = script.replace("$$", "$").replace("%h", &home);
+    let mut command = sandbox.command();
+    command.env("OPENCLAW_SERVICE_KIND", "gateway");
+    let shell = Path::new("/bin/sh");
+    let mut shell = Command::new(shell);
+    shell
+        .args(["-c", &script])
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    shell.current_dir(sandbox.path("home")).output().unwrap()
+}
+
+#[test]
+fn the_step_before_a_start_brings_the_copies_into_step() {
+    let sandbox = installed();
+    let unit = sandbox.path("home/.config/systemd/user/openclaw-gateway.service");
+    let output = exec_start_pre(&sandbox);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!fs::read_to_string(&unit).unwrap().contains("OPENCLAW_GATEWAY_TOKEN"));
+    assert_eq!(sandbox.run(&["check"]).code, Some(0));
+    // Copies that still disagree keep the gateway from starting; a fault of ours does not.
+    fs::write(sandbox.config(), "{ \"gateway\": ").unwrap();
+    assert_eq!(exec_start_pre(&sandbox).status.code(), Some(4));
+    fs::write(sandbox.path("home/precedent.toml"), "[polcy]\n").unwrap();
+    assert_eq!(exec_start_pre(&sandbox).status.code(), Some(0));
+}
+
+#[test]
+fn launchd_files_are_what_launchd_reads() {
+    let path = root().join("deploy/launchd/ai.precedent.check.plist");
+    let list = plist::Value::from_file(&path).unwrap();
+    let list = list.as_dictionary().unwrap();
+    assert_eq!(list.get("StartInterval").unwrap().as_signed_integer(), Some(6 * 60 * 60));
+    let arguments = list.get("ProgramArguments").unwrap().as_array().unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(|one| one.as_string().unwrap()).collect();
+    let label = list.get("Label").unwrap().as_string().unwrap();
+    assert!(path.ends_with(format!("{label}.plist")), "launchd wants the label as the name");
+
+    // The words are a call of ours, and the step in front of the gateway starts it.
+    let sandbox = installed();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert_eq!(sandbox.run(&arguments[1..]).code, Some(0), "{arguments:?}");
+    let step = root().join("deploy/launchd/openclaw-gateway-with-precedent");
+    assert!(fs::metadata(&step).unwrap().permissions().mode() & 0o111 != 0);
+    let mut command = Command::new(&step);
+    let own = sandbox.command();
+    command
+        .args(["/bin/echo", "the gateway"])
+        .env_clear()
+        .envs(own.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .env("PRECEDENT", &sandbox.program);
+    let output = command.output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("the gateway\n"), "{output:?}");
+    fs::write(sandbox.config(), "{ \"gateway\": ").unwrap();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("the gateway\n"));
+}
