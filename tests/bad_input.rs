@@ -489,3 +489,65 @@ fn new_secrets_that_files_would_not_agree_on_are_not_taken() {
     }
     assert_eq!(sandbox.home(), before);
 }
+
+/// A reference to a command is followed only where the operator says so, and only to a command that
+/// nobody else can have put there.
+#[test]
+fn commands_are_run_only_where_the_operator_says_so() {
+    let sandbox = daemon(&[("vault", "")]);
+    let vault = sandbox.path("home/vault");
+    let asked = sandbox.path("home/asked");
+    let script = format!(
+        "#!/bin/sh\nread line\nprintf '%s' \"$line\" > {}\n/usr/bin/env > {}.env\nprintf '{{\"protocolVersion\":1,\"values\":{{\"gw/token\":\"canary-new\"}}}}'\n",
+        asked.display(),
+        asked.display()
+    );
+    fs::write(&vault, script).unwrap();
+    fs::set_permissions(&vault, fs::Permissions::from_mode(0o700)).unwrap();
+    let config = format!(
+        r#"{{"secrets":{{"providers":{{"v":{{"source":"exec","command":"{}","passEnv":["MINE"]}}}}}},
+            "gateway":{{"auth":{{"token":{{"source":"exec","provider":"v","id":"gw/token"}}}}}}}}"#,
+        vault.display()
+    );
+    fs::write(sandbox.config(), config).unwrap();
+    let sandbox = sandbox.env(TOKEN, "canary-new").env("MINE", "1").env("OTHER", "2");
+    let run = sandbox.run(&["explain"]);
+    assert!(run.stdout.contains("not known") && !asked.exists(), "{}", run.stdout);
+    let (code, document) = sandbox.json(&["explain", "--run-commands"]);
+    assert_eq!(code, Some(0));
+    let locations = document["locations"].as_array().unwrap();
+    let of = |name: &str| {
+        let is_it = |location: &&serde_json::Value| location["location"] == name;
+        locations.iter().find(is_it).unwrap()["fingerprint"].clone()
+    };
+    assert!(of("config.auth-token").is_string(), "{document:#}");
+    assert_eq!(of("config.auth-token"), of("env.gateway-token"), "the same secret");
+    let request: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&asked).unwrap()).unwrap();
+    assert_eq!(
+        request,
+        serde_json::json!({"protocolVersion": 1, "provider": "v", "ids": ["gw/token"]})
+    );
+    let environment = fs::read_to_string(sandbox.path("home/asked.env")).unwrap();
+    assert!(
+        environment.contains("MINE=1")
+            && !environment.contains("OTHER")
+            && !environment.contains(TOKEN)
+    );
+    // Others may write it; it is a link; it takes for ever.
+    fs::remove_file(&asked).unwrap();
+    fs::set_permissions(&vault, fs::Permissions::from_mode(0o770)).unwrap();
+    let run = sandbox.run(&["explain", "--run-commands"]);
+    assert!(run.stdout.contains("not known") && !asked.exists(), "{}", run.stdout);
+    fs::set_permissions(&vault, fs::Permissions::from_mode(0o700)).unwrap();
+    let real = sandbox.path("home/real");
+    fs::rename(&vault, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &vault).unwrap();
+    let run = sandbox.run(&["explain", "--run-commands"]);
+    assert!(run.stdout.contains("not known") && !asked.exists(), "{}", run.stdout);
+    fs::remove_file(&vault).unwrap();
+    fs::write(&vault, "#!/bin/sh\n/bin/sleep 600 &\n").unwrap();
+    fs::set_permissions(&vault, fs::Permissions::from_mode(0o700)).unwrap();
+    let run = sandbox.run(&["explain", "--run-commands"]);
+    assert!(run.stdout.contains("not known"), "{}", run.stdout);
+}

@@ -52,6 +52,9 @@ pub(crate) struct Selection {
     /// Say what the policy cannot see, such as openclaw-version=2026.9.6; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) attribute: Vec<String>,
+    /// Follow references of the kind exec: run the commands that the gateway's configuration names
+    #[arg(long)]
+    pub(crate) run_commands: bool,
     /// For people, or for scripts
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -221,6 +221,7 @@ pub(crate) fn policy_from(argument: &str) -> Result<PolicyRef> {
 }
 
 fn set_all(deployment: &mut Deployment, selection: &Selection) -> Result<()> {
+    deployment.run_commands |= selection.run_commands;
     for pair in &selection.attribute {
         let (key, value) = split(pair, "--attribute")?;
         deployment.attributes.insert(key.to_owned(), value.to_owned());
@@ -280,6 +281,9 @@ fn words(selection: &Selection) -> String {
     }
     selection.set.iter().for_each(|pair| add("--set", pair));
     selection.attribute.iter().for_each(|pair| add("--attribute", pair));
+    if selection.run_commands {
+        words.push_str(" --run-commands");
+    }
     words
 }
 

@@ -143,7 +143,7 @@ impl Follower<'_, '_> {
             let value = self.variables.get(&name)?;
             Some((name, value.to_string()))
         });
-        let variables: Vec<(String, String)> = passed.collect();
+        let variables: Vec<(String, String)> = passed.chain(pairs_of(provider, "env")).collect();
         let request = serde_json::json!({"protocolVersion": 1, "provider": name, "ids": [id]});
         let answer = self.world.run(&Command {
             program: &program,
@@ -163,6 +163,15 @@ impl Follower<'_, '_> {
             None => Some(PathBuf::from(text)).filter(|path| path.is_absolute()),
         }
     }
+}
+
+fn pairs_of(object: &Object<'_>, name: &str) -> Vec<(String, String)> {
+    let property = object.properties.iter().find(|p| p.name.as_str() == name);
+    let Some(Value::Object(inner)) = property.map(|property| &property.value) else {
+        return Vec::new();
+    };
+    let pair = |name: &str| Some((name.to_owned(), text_of(inner, name)?.to_owned()));
+    inner.properties.iter().filter_map(|property| pair(property.name.as_str())).collect()
 }
 
 fn texts_of(object: &Object<'_>, name: &str) -> Vec<String> {

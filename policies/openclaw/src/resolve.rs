@@ -98,10 +98,15 @@ impl<'s> Installation<'s> {
             Mode::Local => "",
             Mode::Remote => " in remote mode",
         };
-        let consumer = &consumer.name;
+        // Which release is meant matters: the orders differ.
+        let name = if self.version_known {
+            format!("{} of {}", consumer.name, self.version)
+        } else {
+            consumer.name.clone()
+        };
         match labels.as_slice() {
-            [] => format!("{consumer} looks nowhere{mode}"),
-            labels => format!("{consumer}{mode} reads {}", labels.join(", then ")),
+            [] => format!("{name} looks nowhere{mode}"),
+            labels => format!("{name}{mode} reads {}", labels.join(", then ")),
         }
     }
 }
