@@ -131,6 +131,9 @@ pub(crate) enum NewValue<'e> {
     Nothing,
 }
 
+/// What stands at a pointer of a document that is no tree.
+type TextAt<'p> = (&'p Pointer, Option<Zeroizing<String>>);
+
 /// The texts at some pointers of a document that is no tree; none where nothing stands.
 ///
 /// # Errors
@@ -140,7 +143,7 @@ pub(crate) fn texts<'p>(
     bytes: &[u8],
     syntax: Syntax,
     pointers: impl Iterator<Item = &'p Pointer>,
-) -> Result<Vec<(&'p Pointer, Option<Zeroizing<String>>)>, DocumentError> {
+) -> Result<Vec<TextAt<'p>>, DocumentError> {
     if syntax == Syntax::Plist {
         let find = |pointer: &'p Pointer| Ok((pointer, plist_text(bytes, pointer)?));
         return pointers.map(find).collect();

@@ -44,7 +44,7 @@ pub(crate) fn add_as_of(document: &mut Value, version: &str, now: &Proposal, the
     let findings = then.decision().map(|decision| &decision.findings);
     let findings: Vec<Value> =
         findings.into_iter().flatten().map(|one| finding(&then.snapshot, one)).collect();
-    document["as-of"] = json!({"version": version, "changes": changed, "findings": findings});
+    add(document, "as-of", json!({"version": version, "changes": changed, "findings": findings}));
 }
 
 /// Adds, for each consumer, the copies that would win in turn.
@@ -67,7 +67,13 @@ pub(crate) fn add_shadows(
             "then": rest.iter().map(copy).collect::<Vec<_>>(),
         }))
     });
-    document["shadows"] = json!(all.collect::<Vec<_>>());
+    add(document, "shadows", json!(all.collect::<Vec<_>>()));
+}
+
+fn add(document: &mut Value, key: &str, value: Value) {
+    if let Some(document) = document.as_object_mut() {
+        document.insert(key.to_owned(), value);
+    }
 }
 
 /// `precedent.rotate/1`
@@ -77,9 +83,7 @@ pub(crate) fn rotate(
     outcome: &Outcome,
     after: Option<&Proposal>,
 ) -> Value {
-    let mut document = apply(session, proposal, outcome, after);
-    document["schema"] = json!("precedent.rotate/1");
-    document
+    applied("precedent.rotate/1", session, proposal, outcome, after)
 }
 
 /// `precedent.check/1`
@@ -107,7 +111,17 @@ pub(crate) fn apply(
     outcome: &Outcome,
     after: Option<&Proposal>,
 ) -> Value {
-    let mut document = head("precedent.apply/1", session, proposal);
+    applied("precedent.apply/1", session, proposal, outcome, after)
+}
+
+fn applied(
+    schema: &str,
+    session: &Session,
+    proposal: &Proposal,
+    outcome: &Outcome,
+    after: Option<&Proposal>,
+) -> Value {
+    let mut document = head(schema, session, proposal);
     add_plan(&mut document, proposal);
     document.insert("outcome".into(), json!(outcome.changes));
     let now = after.unwrap_or(proposal);

@@ -396,7 +396,5 @@ fn line_end(text: &str) -> &'static str {
     }
 }
 
-/// Everything that the text sets, for a systemd before version 254.
-
 #[cfg(test)]
 mod tests;

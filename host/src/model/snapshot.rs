@@ -191,7 +191,7 @@ impl Pointer {
     }
 
     /// The pointer without its first steps.
-    pub(crate) fn from_step(&self, first: usize) -> Self {
+    pub(crate) fn after_step(&self, first: usize) -> Self {
         Self(self.0.get(first..).unwrap_or_default().to_vec())
     }
 

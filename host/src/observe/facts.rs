@@ -187,10 +187,12 @@ fn on_path(program: &str, files: &Files<'_>) -> Option<PathBuf> {
 /// The first word with a digit in it of what a program says to `--version`.
 fn told_version(program: &str, files: &Files<'_>) -> Option<String> {
     let path = on_path(program, files)?;
+    let kept = |name: &str| Some((name.to_owned(), files.world.variable(name)?));
+    let variables: Vec<(String, String)> = ["PATH", "HOME"].into_iter().filter_map(kept).collect();
     let answer = files.world.run(&Command {
         program: &path,
         arguments: &["--version".to_owned()],
-        variables: &[],
+        variables: &variables,
         input: b"",
         time: VERSION_TIME,
         guarded: false,

@@ -91,7 +91,7 @@ impl Follower<'_, '_> {
         let (kind, value) = match text_of(object, "source") {
             Some("env") => return Some(self.to_variable(id)),
             Some("file") => (ReferenceKind::File, self.in_file(provider, id)),
-            Some("exec") => (ReferenceKind::Command, self.from_command(provider, id)),
+            Some("exec") => (ReferenceKind::Command, self.told_by(provider, id)),
             Some("store") => (ReferenceKind::Store, None),
             _ => (ReferenceKind::Unknown, None),
         };
@@ -135,7 +135,7 @@ impl Follower<'_, '_> {
 
     /// What a command says, by the protocol of the gateway: the ids on its standard input, the
     /// values on its standard output.
-    fn from_command(&self, name: &str, id: &str) -> Option<Zeroizing<String>> {
+    fn told_by(&self, name: &str, id: &str) -> Option<Zeroizing<String>> {
         let provider = self.run_commands.then(|| self.provider(name, "exec"))??;
         let program = self.path(text_of(provider, "command")?)?;
         let arguments = texts_of(provider, "args");

@@ -26,15 +26,11 @@ pub(super) fn run(command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
     if command.guarded && !is_ours(command.program) {
         return None;
     }
-    // A command of the gateway's own configuration gets what the gateway gives it, and no more.
-    let kept: &[&str] = if command.guarded { &[] } else { &["PATH", "HOME"] };
-    let kept = kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let folder = command.program.parent().filter(|_| command.guarded).unwrap_or(Path::new("."));
     let mut child = std::process::Command::new(command.program)
         .args(command.arguments)
         .current_dir(folder)
         .env_clear()
-        .envs(kept)
         .envs(command.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -153,7 +153,7 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
             own.label = format!("{variable} in {}", part.path.display());
             own.place = PlaceSpec::Pointer(
                 *document,
-                if part.syntax == Syntax::Unit { pointer.clone() } else { pointer.from_step(2) },
+                if part.syntax == Syntax::Unit { pointer.clone() } else { pointer.after_step(2) },
             );
             deployment.locations.push(own);
         }

@@ -62,7 +62,7 @@ pub struct Command<'c> {
     pub program: &'c Path,
     /// Its arguments.
     pub arguments: &'c [String],
-    /// The variables it gets; one that is not guarded gets the PATH and the home directory too.
+    /// All the variables it gets.
     pub variables: &'c [(String, String)],
     /// What it reads.
     pub input: &'c [u8],

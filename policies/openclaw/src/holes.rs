@@ -70,7 +70,7 @@ impl<'s> Search<'_, 's> {
         }
     }
 
-    /// 1. A stale `gateway.remote.token` is invisible: the probe leaves it out.
+    /// Hole 1: a stale `gateway.remote.token` is invisible: the probe leaves it out.
     fn stale_remote(&self, decision: &mut Decision) {
         for of in [Credential::Token, Credential::Password] {
             let (Some(remote), Some(truth)) = (self.location(of.remote()), self.server_copy(of))
@@ -95,7 +95,7 @@ impl<'s> Search<'_, 's> {
         }
     }
 
-    /// 2. The upgrade across 7.x to 8.x changes which copy wins, and nothing says so.
+    /// Hole 2: the upgrade across 7.x to 8.x changes which copy wins, and nothing says so.
     fn upgrade(&self, decision: &mut Decision) {
         if self.installation.version >= NEXT_ERA || !self.installation.is_readable() {
             return;
@@ -165,7 +165,7 @@ impl<'s> Search<'_, 's> {
         }
     }
 
-    /// 3. Only `gateway.remote.token` is set: which server accepts it depends on the release.
+    /// Hole 3: only `gateway.remote.token` is set: which server accepts it depends on the release.
     fn only_remote(&self, decision: &mut Decision) {
         let of = Credential::Token;
         let Some(remote) = self.location(of.remote()).filter(|remote| remote.is_plain()) else {
@@ -194,7 +194,7 @@ impl<'s> Search<'_, 's> {
             .remedy("precedent apply keeps it as gateway.auth.token");
     }
 
-    /// 4. `${NAME}` without that variable.
+    /// Hole 4: `${NAME}` without that variable.
     fn missing_variables(&self, decision: &mut Decision) {
         for name in [Credential::Token, Credential::Password]
             .into_iter()
@@ -236,7 +236,7 @@ impl<'s> Search<'_, 's> {
         })
     }
 
-    /// 5. `secrets reload` gives clients the new token and leaves the server the old one.
+    /// Hole 5: `secrets reload` gives clients the new token and leaves the server the old one.
     fn reload(&self, decision: &mut Decision) {
         let Some(auth) = self.location(Credential::Token.auth()) else { return };
         let lives_elsewhere = auth.reference().is_some_and(|reference| {
@@ -256,7 +256,7 @@ impl<'s> Search<'_, 's> {
             .remedy("after a change restart the gateway: openclaw gateway restart");
     }
 
-    /// 7. A repair without a terminal mints over a token that only the unit has.
+    /// Hole 7: a repair without a terminal mints over a token that only the unit has.
     fn repair(&self, decision: &mut Decision) {
         let of = Credential::Token;
         let unset = self.location(of.auth()).is_some_and(|auth| auth.is_unset());
@@ -277,7 +277,7 @@ impl<'s> Search<'_, 's> {
             .remedy("precedent apply keeps it in the configuration first");
     }
 
-    /// 8. Nobody sees more than one state directory at once.
+    /// Hole 8: nobody sees more than one state directory at once.
     fn other_configurations(&self, decision: &mut Decision) {
         let all: Vec<&str> = self.fact("configurations").unwrap_or_default().lines().collect();
         if all.len() < 2 {
@@ -293,7 +293,7 @@ impl<'s> Search<'_, 's> {
         );
     }
 
-    /// 9. OAuth logins that have expired show as well as long as they could be renewed; and files of
+    /// Hole 9: OAuth logins that have expired show as well as long as they could be renewed; and files of
     /// them are not to be copied where a database keeps them.
     fn logins(&self, decision: &mut Decision) {
         let Some(told) = self.fact("oauth-expiries") else { return };
@@ -330,7 +330,7 @@ impl<'s> Search<'_, 's> {
             .remedy("openclaw models auth login, before the restart");
     }
 
-    /// 10. The old secret ends when the new one is read.
+    /// Hole 10: the old secret ends when the new one is read.
     fn rotation(&self, decision: &mut Decision) {
         if self.installation.snapshot.phase() != Phase::Rotate {
             return;

@@ -157,11 +157,11 @@ impl<'d, 't> Search<'_, 'd, 't> {
                 is: type_of(other),
             },
         };
-        Sighting { found, part, pointer: self.pointer.from_step(base), reach: depth + 1 }
+        Sighting { found, part, pointer: self.pointer.after_step(base), reach: depth + 1 }
     }
 
     fn nothing(&self, part: usize, depth: usize, base: usize) -> Sighting<'d, 't> {
-        let pointer = self.pointer.from_step(base);
+        let pointer = self.pointer.after_step(base);
         Sighting { found: Found::Nothing, part, pointer, reach: depth }
     }
 }
