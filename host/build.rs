@@ -4,7 +4,8 @@
 //! with rustc. It is built in a target directory of its own, so that this inner cargo does not wait
 //! for the outer one. With `PRECEDENT_COMPILED_POLICIES=DIR` the policies that were compiled ahead
 //! of time (`precedent policy compile --out DIR`) are embedded too; a release has them, and a host
-//! without the compiler cannot do without.
+//! without the compiler cannot do without. `PRECEDENT_POLICIES=NAME,NAME` embeds only these: an init
+//! container needs one.
 
 #![allow(clippy::disallowed_methods, reason = "a build script is asked through the environment")]
 
@@ -48,7 +49,7 @@ fn build() -> Result<(), String> {
     guest::add_target()?;
     let guests = guest_directory(&out);
     let mut list = String::from("static SHIPPED: &[Shipped] = &[\n");
-    for policy in POLICIES {
+    for policy in policies()? {
         let component = guest::build(&root, &guests, &format!("precedent-policy-{policy}"), None)?;
         let bytes = fs::read(&component)
             .map_err(|error| format!("cannot read {}: {error}", component.display()))?;
@@ -80,6 +81,23 @@ fn build() -> Result<(), String> {
     list.push_str("];\n");
     fs::write(out.join("shipped.rs"), list)
         .map_err(|error| format!("cannot write the list of policies: {error}"))
+}
+
+/// The policies to embed.
+fn policies() -> Result<Vec<&'static str>, String> {
+    println!("cargo::rerun-if-env-changed=PRECEDENT_POLICIES");
+    let Ok(wanted) = env::var("PRECEDENT_POLICIES") else {
+        return Ok(POLICIES.to_vec());
+    };
+    let known = |name: &str| {
+        POLICIES.iter().copied().find(|known| *known == name).ok_or_else(|| {
+            format!(
+                "PRECEDENT_POLICIES names `{name}`, expected some of `{}`",
+                POLICIES.join("`, `")
+            )
+        })
+    };
+    wanted.split(',').map(|name| known(name.trim())).collect()
 }
 
 fn variable(name: &str) -> Result<String, String> {

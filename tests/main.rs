@@ -12,6 +12,7 @@
 //! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
 //! | `policies` | the shipped policies' cases, in WebAssembly and natively |
 //! | `chart` | deploy/helm: the init step as Helm renders it, run in a pod's place |
+//! | `daemon` | a gateway as a service: another version, what would win next, a new token |
 //! | `deploy` | deploy/systemd and deploy/launchd, each by its own tool |
 //! | `services` | what OpenClaw's own service audit and repair were recorded to do |
 //! | `openclaw` | the real gateway, two versions |
@@ -31,6 +32,7 @@
 
 mod bad_input;
 mod chart;
+mod daemon;
 mod deploy;
 mod files;
 mod guests;

@@ -44,6 +44,11 @@ fn errors_point_and_say_what_is_allowed() {
             "location `x` needs exactly one place",
         ),
         (
+            "[[locations]]\nname = \"a@b\"\ncredential = \"gateway-token\"\nenv = \"X\"\n",
+            "precedent.toml:4:8: ",
+            "holds no `@`",
+        ),
+        (
             "[[locations]]\nname = \"x\"\ncredential = \"c\"\ndocument = \"conf\"\npointer = \"/a\"\n",
             "precedent.toml:6:12: ",
             "unknown document `conf`, expected one of `working-dotenv`",

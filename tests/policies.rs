@@ -8,7 +8,7 @@ use precedent::{
     decide::{Answer, json},
 };
 
-use crate::support::{Sandbox, helm, root};
+use crate::support::{Sandbox, helm, root, shipped_policy};
 
 fn case_files(policy: &str) -> Vec<PathBuf> {
     let folder = root().join("policies").join(policy).join("cases");
@@ -35,20 +35,24 @@ fn every_shipped_policy_has_cases_and_they_pass() {
 /// The component and the library it is built from are one policy.
 #[test]
 fn the_component_decides_as_the_library_does() {
-    let (policy, reference) = helm();
+    alike::<precedent_policy_helm::Helm>("helm", &precedent_policy_helm::about());
+    alike::<precedent_policy_binary::Binary>("binary", &precedent_policy_binary::about());
+}
+
+fn alike<P: precedent_guest::Policy>(name: &str, about: &precedent_guest::About) {
+    let (policy, reference) = shipped_policy(name);
     let mut runner = Runner::new(&policy, reference);
-    let about = precedent_policy_helm::about();
     assert_eq!(policy.about().name, about.name);
     assert_eq!(policy.about().version, about.version);
     assert_eq!(policy.about().settings_schema, about.settings_schema);
-    for file in case_files("helm") {
+    for file in case_files(name) {
         for case in cases::parse(&file, &fs::read_to_string(&file).unwrap()).unwrap() {
             let staged = runner.stage(&case).unwrap();
             let snapshot = &staged.observed.snapshot;
             let in_component = policy.decide(snapshot).unwrap();
-            let natively = natively::<precedent_policy_helm::Helm>(snapshot);
+            let natively = natively::<P>(snapshot);
             assert_eq!(in_component, natively, "{}", case.name);
-            assert_drift_is_counted_alike(snapshot);
+            assert_drift_is_counted_alike::<P>(snapshot);
         }
     }
 }
@@ -110,14 +114,15 @@ fn cases_that_cannot_be_read_point() {
 }
 
 /// Host and SDK each say what drift is; both must say the same.
-fn assert_drift_is_counted_alike(snapshot: &precedent::model::Snapshot) {
+fn assert_drift_is_counted_alike<P: precedent_guest::Policy>(
+    snapshot: &precedent::model::Snapshot,
+) {
     let shown: precedent_guest::contract::Snapshot =
         serde_json::from_value(json::shown(snapshot)).unwrap();
-    let Ok(guests) = precedent_guest::policy::decide::<precedent_policy_helm::Helm>(shown.clone())
-    else {
+    let Ok(guests) = precedent_guest::policy::decide::<P>(shown.clone()) else {
         return;
     };
-    let Ok(hosts) = natively::<precedent_policy_helm::Helm>(snapshot) else { return };
+    let Ok(hosts) = natively::<P>(snapshot) else { return };
     let shown = precedent_guest::Snapshot::new(shown);
     for (guests, hosts) in guests.verdicts.iter().zip(&hosts.verdicts) {
         assert_eq!(shown.drifts(guests), precedent::plan::drifts(snapshot, hosts), "{hosts:?}");

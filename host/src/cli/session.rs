@@ -25,6 +25,7 @@ use secrecy::SecretString;
 use super::{args::Selection, exit::UsageError, text};
 
 const MANIFEST: &str = "precedent.toml";
+/// The policy where nobody names one; a build without it takes the one that it has.
 const DEFAULT_POLICY: &str = "binary";
 
 /// Manifest, policy, key and journal of one call.
@@ -198,7 +199,10 @@ fn read_deployment(selection: &Selection) -> Result<Deployment> {
         here.exists().then_some(here)
     });
     let Some(path) = path else {
-        let policy = policy.unwrap_or_else(|| PolicyRef::Shipped(DEFAULT_POLICY.to_owned()));
+        let shipped = artifact::shipped();
+        let default = shipped.iter().find(|name| **name == DEFAULT_POLICY).or(shipped.first());
+        let default = default.copied().unwrap_or(DEFAULT_POLICY);
+        let policy = policy.unwrap_or_else(|| PolicyRef::Shipped(default.to_owned()));
         return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {

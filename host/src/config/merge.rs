@@ -10,7 +10,7 @@ use super::{
     declare::{Declarations, DocumentTable, FactTable, GrantTable, LocationTable},
     spec::CredentialSpec,
 };
-use crate::model::{CredentialId, Pointer};
+use crate::model::{CredentialId, FAMILY, Pointer};
 
 /// A text and where it came from, for errors that point.
 pub(super) struct Source<'s> {
@@ -134,6 +134,12 @@ impl Deployment {
         source: &Source<'_>,
         table: &LocationTable,
     ) -> Result<LocationSpec, ManifestError> {
+        if table.name.get_ref().contains(FAMILY) {
+            let message = format!(
+                "a location's name holds no `{FAMILY}`, which stands before what is discovered beside it"
+            );
+            return Err(source.error(&table.name, message));
+        }
         let argument = table.argument.as_slice();
         let place = match (&table.env, argument, &table.file, &table.document, &table.pointer) {
             (Some(variable), [], None, None, None) => PlaceSpec::Variable(variable.clone()),

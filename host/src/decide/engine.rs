@@ -69,7 +69,11 @@ fn config() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .concurrency_support(false)
-        .wasm_backtrace_max_frames(None);
+        .wasm_backtrace_max_frames(None)
+        // A trap is told by its kind; where in the guest it was nobody is shown, and the maps for it
+        // are half of what is kept and shipped.
+        .generate_address_map(false)
+        .native_unwind_info(false);
     // Code for any machine of this architecture, so that what is compiled ahead of time for a
     // release is the same as what is compiled here.
     #[cfg(feature = "compiler")]
