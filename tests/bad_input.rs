@@ -551,3 +551,93 @@ fn commands_are_run_only_where_the_operator_says_so() {
     let run = sandbox.run(&["explain", "--run-commands"]);
     assert!(run.stdout.contains("not known"), "{}", run.stdout);
 }
+
+#[test]
+fn what_is_masked_is_not_there() {
+    let drop_in = format!("{UNIT}.d/10-token.conf");
+    let sandbox = daemon(&[(UNIT, "[Service]\nExecStart=/bin/true\n"), (&drop_in, "")]);
+    let path = sandbox.path("home").join(&drop_in);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+    let run = sandbox.run(&["check"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    // A unit that is masked is no service.
+    let unit = sandbox.path("home").join(UNIT);
+    fs::remove_file(&unit).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &unit).unwrap();
+    let run = sandbox.run(&["check"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+/// Two names of one file are one place, which changes once.
+#[test]
+fn two_names_of_one_file_change_once() {
+    let sandbox = daemon(&[(".openclaw/.env", "OPENCLAW_GATEWAY_TOKEN=canary-old\n")]);
+    let link = sandbox.path("home/.config/openclaw/gateway.env");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    let file = sandbox.path("home/.openclaw/.env");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "OPENCLAW_GATEWAY_TOKEN=canary-new\n");
+    assert!(link.is_symlink());
+}
+
+/// A file whose readers follow two grammars is edited by neither.
+#[test]
+fn a_file_that_is_read_in_two_ways_is_left_alone() {
+    let env = "OPENCLAW_GATEWAY_TOKEN=canary-first\nexport OPENCLAW_GATEWAY_TOKEN=canary-old\n";
+    let unit = "[Service]\nEnvironmentFile=-%h/.openclaw/.env\n";
+    let sandbox = daemon(&[(".openclaw/.env", env), (UNIT, unit)]);
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(4), before), "{run:?}");
+    assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
+}
+
+/// Many ways that lead to the same few files are walked once each.
+#[test]
+fn files_that_name_one_another_again_and_again_take_no_time() {
+    let names = |next: usize| vec![format!("\"./{next}.json5\""); 10].join(",");
+    let files: Vec<(String, String)> = (0..9)
+        .map(|index| {
+            let body = if index == 8 {
+                "{}".to_owned()
+            } else {
+                format!("{{\"$include\":[{}]}}", names(index + 1))
+            };
+            (format!(".openclaw/{index}.json5"), body)
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let sandbox = daemon(&files);
+    fs::write(
+        sandbox.config(),
+        r#"{"$include":"./0.json5","gateway":{"auth":{"token":"canary-new"}}}"#,
+    )
+    .unwrap();
+    assert_eq!(sandbox.run(&["check"]).code, Some(0));
+}
+
+/// A file of secrets that others may read is refused by the gateway, so it is no copy.
+#[test]
+fn a_file_of_secrets_is_followed_where_the_gateway_follows_it() {
+    let sandbox = daemon(&[("secrets.json", r#"{"gw":{"token":"canary-new"}}"#)]);
+    let path = sandbox.path("home/secrets.json");
+    let config = format!(
+        r#"{{"secrets":{{"providers":{{"f":{{"source":"file","path":"{}"}}}}}},"gateway":{{"auth":{{"token":{{"source":"file","provider":"f","id":"/gw/token"}}}}}}}}"#,
+        path.display()
+    );
+    fs::write(sandbox.config(), config).unwrap();
+    let sandbox = sandbox.env(TOKEN, "canary-new");
+    let fingerprint = |sandbox: &Sandbox| {
+        let (_, document) = sandbox.json(&["explain"]);
+        let locations = document["locations"].as_array().unwrap().clone();
+        let auth = locations.into_iter().find(|l| l["location"] == "config.auth-token").unwrap();
+        auth["fingerprint"].clone()
+    };
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(fingerprint(&sandbox).is_string());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(fingerprint(&sandbox).is_null());
+}

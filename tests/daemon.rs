@@ -133,7 +133,7 @@ fn a_new_token_goes_everywhere_and_is_seen_nowhere() {
     let args = ["--stdin", "--set", "node-services=keep-in-step"];
     let (output, said) = rotate(&sandbox, &args, &format!("{NEW_TOKEN}\n"));
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("systemctl --user restart openclaw-node.service"), "{said}");
+    assert!(said.contains("systemctl --user daemon-reload, then openclaw node restart"), "{said}");
     let text = |path: PathBuf| fs::read_to_string(path).unwrap();
     assert_eq!(sandbox.config_text().matches(NEW_TOKEN).count(), 2);
     assert!(!text(unit(&sandbox, "openclaw-gateway.service")).contains(TOKEN));
@@ -142,6 +142,10 @@ fn a_new_token_goes_everywhere_and_is_seen_nowhere() {
     );
     assert_eq!(text(sandbox.path("home/.openclaw/.env")), format!("{TOKEN}={NEW_TOKEN}\n"));
     assert_eq!(sandbox.run(&["check"]).code, Some(0));
+    // The same once more is no mistake, and changes nothing.
+    let before = sandbox.home();
+    let (output, said) = rotate(&sandbox, &["--stdin"], NEW_TOKEN);
+    assert_eq!((output.status.code(), sandbox.home()), (Some(0), before), "{said}");
     // The journal has the run, and not the token; `run` searches it.
     let journal = text(sandbox.path("state/journal-openclaw.jsonl"));
     assert!(journal.contains("\"rotate\""));

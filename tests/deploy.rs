@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::{Sandbox, root, tools};
+use crate::support::{Sandbox, TOKEN, root, tools};
 
 /// A home with the files of deploy/systemd where a user puts them, and a gateway's unit.
 fn installed() -> Sandbox {
@@ -72,7 +72,8 @@ fn exec_start_pre(sandbox: &Sandbox) -> Output {
     let home = sandbox.path("home").display().to_string();
     let script = script.replace("$$", "$").replace("%h", &home);
     let mut command = sandbox.command();
-    command.env("OPENCLAW_SERVICE_KIND", "gateway");
+    // What the unit says, as systemd gives it to every step of the service.
+    command.env("OPENCLAW_SERVICE_KIND", "gateway").env(TOKEN, "canary-embedded");
     let shell = Path::new("/bin/sh");
     let mut shell = Command::new(shell);
     shell

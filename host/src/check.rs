@@ -8,6 +8,7 @@ use crate::{
         ConsumerId, Decision, Deed, FileStatus, Location, LocationId, Place, Presence, Snapshot,
         Standing, declared_name,
     },
+    secret::Fingerprint,
 };
 
 /// A decision that keeps the host's rules. Only [`check`] makes one.
@@ -76,11 +77,18 @@ pub fn check<'s>(
     }
 }
 
+/// What a place becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Becomes {
+    Secret(Fingerprint),
+    Nothing,
+}
+
 struct Checker<'c> {
     snapshot: &'c Snapshot,
     grants: &'c Grants,
     found: Vec<Violation>,
-    targets: Vec<&'c Place>,
+    targets: Vec<(&'c Place, Option<Becomes>)>,
 }
 
 impl<'c> Checker<'c> {
@@ -153,18 +161,19 @@ impl<'c> Checker<'c> {
                 let grants = &self.grants.write;
                 let (Some(from), Some(to)) = self.both(*from, *to, "write") else { return };
                 self.source(from);
-                self.target(to, "write", grants.contains(declared_name(&to.name)));
+                let becomes = from.presence.fingerprint().map(Becomes::Secret);
+                self.target(to, "write", grants.contains(declared_name(&to.name)), becomes);
             }
             Deed::Refer { from, to } => {
                 let grants = &self.grants.refer;
                 let (Some(from), Some(to)) = self.both(*from, *to, "refer") else { return };
                 self.referable(from, to);
-                self.target(to, "refer", grants.contains(declared_name(&to.name)));
+                self.target(to, "refer", grants.contains(declared_name(&to.name)), None);
             }
             Deed::Remove(id) => {
                 if let Some(location) = self.location(*id, "remove") {
                     let granted = self.grants.remove.contains(declared_name(&location.name));
-                    self.target(location, "remove", granted);
+                    self.target(location, "remove", granted, Some(Becomes::Nothing));
                 }
             }
             Deed::Mint { credential, to } => {
@@ -176,7 +185,7 @@ impl<'c> Checker<'c> {
                     );
                 }
                 let granted = self.grants.mint.contains(declared_name(&location.name));
-                self.target(location, "mint", granted);
+                self.target(location, "mint", granted, None);
             }
             Deed::Refresh(id) => {
                 if let Some(location) = self.location(*id, "refresh") {
@@ -261,12 +270,18 @@ impl<'c> Checker<'c> {
     }
 
     /// What holds for every place that changes.
-    fn target(&mut self, location: &'c Location, what: &str, granted: bool) {
+    fn target(
+        &mut self,
+        location: &'c Location,
+        what: &str,
+        granted: bool,
+        becomes: Option<Becomes>,
+    ) {
         let name = &location.name;
         if !granted {
             self.break_rule("not-granted", format!("{what} {name}: no grant covers it"));
         }
-        self.once(&location.place, name);
+        self.once(&location.place, name, becomes);
         let parses = location
             .place
             .file()
@@ -292,17 +307,19 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Two changes of one place have no order that would make sense.
-    fn once(&mut self, place: &'c Place, name: &str) {
-        if self.targets.contains(&place) {
+    /// Two changes of one place have no order that would make sense, unless both come to the same:
+    /// two locations may be one place, by a link or by a name.
+    fn once(&mut self, place: &'c Place, name: &str, becomes: Option<Becomes>) {
+        let known = self.targets.iter().find(|(known, _)| *known == place);
+        if known.is_some_and(|(_, known)| becomes.is_none() || *known != becomes) {
             self.break_rule("target-twice", format!("{name} would be changed twice"));
         }
-        self.targets.push(place);
+        self.targets.push((place, becomes));
     }
 
     fn fact(&mut self, key: &str) {
         if let Some(place) = self.snapshot.facts.get(key).and_then(|fact| fact.place.as_ref()) {
-            self.once(place, key);
+            self.once(place, key, None);
         }
         let writable = self
             .snapshot

@@ -97,9 +97,10 @@ pub fn observe(
     now: u64,
 ) -> Observed {
     let mut files = Files::new(world, key, &deployment.base);
-    let deployment = &*units::discover(deployment, &mut files);
+    let (deployment, services) = units::discover(deployment, &mut files);
+    let deployment = &*deployment;
     let variables = Variables::read(deployment, &mut files);
-    let documents = Documents::read(deployment, &mut files, &variables);
+    let documents = Documents::read(deployment, &mut files, &variables, &services);
     let mut pass = Pass { deployment, world, key, vault: Vault::default(), files, documents };
     let locations: Vec<Location> = deployment
         .locations
@@ -211,7 +212,9 @@ impl Pass<'_> {
         if let Some(sight) = document.sight(pointer) {
             location.place = Place::Pointer { file: sight.file, pointer: sight.pointer.clone() };
             location.modified = sight.modified;
-            location.writable = sight.writable;
+            // What belongs to other units too, or has readers of two minds, is not ours to edit.
+            let shared = location.attributes.contains_key("shared");
+            location.writable = sight.writable && !shared && !self.files.is_mixed(sight.file);
         }
         if document.is_absent() {
             location.attributes.insert("file".to_owned(), "absent".to_owned());
@@ -220,6 +223,9 @@ impl Pass<'_> {
             documents::Seen::Nothing => {}
             documents::Seen::Value(value) => location.presence = self.keep(id, spec, &value),
             documents::Seen::Reference(reference) => {
+                if let Some(seen) = reference.seen {
+                    location.attributes.insert("resolved-in".to_owned(), seen.to_owned());
+                }
                 let resolved =
                     reference.value.as_ref().and_then(|value| self.resolved(spec, value));
                 location.presence = Presence::Reference(reference.with(resolved));

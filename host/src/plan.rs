@@ -185,6 +185,10 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
         let Some(planned) = edit.filter(|planned| planned.is_needed(snapshot)) else {
             continue;
         };
+        // Another name of a place that changes already; `check` saw to it that both say the same.
+        if plan.changes.iter().any(|change| change.edit.place == planned.edit.place) {
+            continue;
+        }
         let file = planned.edit.place.file().and_then(|id| Some((id, snapshot.file(id)?)));
         if let Some((id, file)) = file
             && let FileStatus::Present(digest) = &file.status
@@ -323,9 +327,10 @@ pub fn after(snapshot: &Snapshot, plan: &Plan) -> Snapshot {
                 None
             }
         };
-        let location = change.edit.location.and_then(|id| after.locations.get_mut(id.index()));
-        if let (Some(location), Some(presence)) = (location, presence) {
-            location.presence = presence;
+        let Some(presence) = presence.filter(|_| change.edit.location.is_some()) else { continue };
+        // One place may have two names.
+        for location in after.locations.iter_mut().filter(|l| l.place == change.edit.place) {
+            location.presence = presence.clone();
         }
     }
     after

@@ -67,11 +67,13 @@ pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     })
 }
 
-/// Whether the policy says of any place that the new secret goes there.
+/// Whether the policy takes the new secret for the one that should win. It may stand where it should
+/// already, so that nothing is to change.
 fn is_taken(proposal: &Proposal, credential: &str) -> bool {
     let incoming = format!("incoming.{credential}");
-    let is_it = |from: &Option<String>| from.as_ref() == Some(&incoming);
-    proposal.plan().is_some_and(|plan| plan.changes().iter().any(|change| is_it(&change.from)))
+    let new = proposal.snapshot.location_named(&incoming).map(|(id, _)| id);
+    let verdicts = proposal.decision().into_iter().flat_map(|decision| &decision.verdicts);
+    new.is_some() && verdicts.into_iter().any(|verdict| verdict.wanted == new)
 }
 
 /// The new secret: never an argument, which everybody on the machine could read.

@@ -94,6 +94,10 @@ pub(super) struct DocumentTable {
     /// Where in the document it says how references of the kinds file and exec are followed.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) providers: Option<Spanned<String>>,
+    /// Names of the units in whose environment its main reader runs, where it is not a shell's.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) services: Vec<Spanned<String>>,
     /// Of a unit: the folders in which systemd looks for its drop-ins, most important first.
     #[serde(default)]
     pub(super) drop_ins: Vec<String>,
@@ -163,8 +167,8 @@ pub(super) struct ConsumerTable {
     pub(super) attributes: BTreeMap<String, String>,
 }
 
-/// What a policy may know: exactly one of `env`, `document` with `pointer`, `files`, `started-package`,
-/// `package`, or `version-of`.
+/// What a policy may know: exactly one of `env`, `document` with `pointer` (what stands there) or
+/// without (its path), `files`, `started-package`, `package`, or `version-of`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -196,6 +200,11 @@ pub(super) struct FactTable {
     /// Tells the policy only that there is a value, not which.
     #[serde(default)]
     pub(super) presence_only: bool,
+    /// With `pointer`: tells only the word after this one, as in a command line.
+    pub(super) after: Option<String>,
+    /// With `pointer`: tells a path only where there is something.
+    #[serde(default)]
+    pub(super) if_exists: bool,
 }
 
 /// What a policy may have done; nothing by default. Names are those of locations, facts and

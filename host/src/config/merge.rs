@@ -70,7 +70,9 @@ impl Deployment {
         source.refuse_twins("consumer", own.consumers.iter().map(|table| &table.name))?;
         source.refuse_twins("fact", own.facts.iter().map(|table| &table.name))?;
         for table in &own.documents {
-            let spec = document(source, table)?;
+            let units = table.services.iter().map(|name| self.document_index(source, name));
+            let services = units.collect::<Result<_, _>>()?;
+            let spec = DocumentSpec { services, ..document(source, table)? };
             replace(&mut self.documents, spec, |document| &document.name);
         }
         if !own.environment.is_empty() {
@@ -195,8 +197,10 @@ impl Deployment {
         from.extend(table.started_package.clone().map(FactSource::StartedPackage));
         from.extend(table.package.clone().map(FactSource::Package));
         from.extend(table.version_of.clone().map(FactSource::VersionOf));
-        let complete = table.document.is_none() || table.pointer.is_some();
-        let (Some(from), true, true) = (from.pop(), from.is_empty(), complete) else {
+        if let (Some(document), None) = (&table.document, &table.pointer) {
+            from.push(FactSource::Path(self.document_index(source, document)?));
+        }
+        let (Some(from), true) = (from.pop(), from.is_empty()) else {
             return Err(source.error(
                 &table.name,
                 format!(
@@ -210,6 +214,8 @@ impl Deployment {
             source: from,
             presence_only: table.presence_only,
             unless: table.unless.iter().map(|name| name.get_ref().clone()).collect(),
+            after: table.after.clone(),
+            if_exists: table.if_exists,
         })
     }
 
@@ -318,6 +324,7 @@ fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, 
         include_key: table.include_key,
         drop_ins: table.drop_ins.into_iter().map(PathTemplate::One).collect(),
         scope: table.scope,
+        services: Vec::new(),
     })
 }
 

@@ -99,7 +99,14 @@ fn expand(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Strin
                     .unwrap_or(after.len()),
             ),
         };
+        // `${NAME%/*}` is the folder of what the variable names, as in a shell.
+        let (name, folder) = name.strip_suffix("%/*").map_or((name, false), |name| (name, true));
         let value = set(name)?;
+        let value = match value.rsplit_once('/').filter(|_| folder) {
+            Some((above, _)) => above.to_owned(),
+            None if folder => return None,
+            None => value,
+        };
         // What a gateway's own variables may hold, unexpanded, from a unit or a container file.
         match value.trim().strip_prefix("~/") {
             Some(below) if expanded.is_empty() => {
@@ -159,6 +166,8 @@ mod tests {
         assert_eq!(path(&all[2..]).as_deref(), Some("/home/node/.openclaw/openclaw.json"));
         assert_eq!(path(&[]), None);
         assert_eq!(path(&[("HOME", " ")]), None);
+        let folder = resolve(&["${CONFIG%/*}/.env"], &[("CONFIG", "/etc/claw/c.json")]);
+        assert_eq!(folder, Some(PathBuf::from("/etc/claw/.env")));
         let unexpanded = [("STATE", " ~/st "), ("HOME", "/home/node")];
         assert_eq!(path(&unexpanded).as_deref(), Some("/home/node/st/openclaw.json"));
     }

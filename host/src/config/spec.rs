@@ -31,6 +31,8 @@ pub struct DocumentSpec {
     pub variables: Vec<Pointer>,
     /// Where in it it says how references are followed.
     pub providers: Option<Pointer>,
+    /// The units, by their positions, in whose environment its main reader runs.
+    pub services: Vec<usize>,
     /// Of a unit: where its drop-ins may be, most important first.
     pub drop_ins: Vec<PathTemplate>,
     /// Of a unit: whose it is.
@@ -86,6 +88,8 @@ pub enum FactSource {
     Variable(String),
     /// A pointer into a document, by its position in [`Deployment::documents`].
     Pointer(usize, Pointer),
+    /// The path of a document, by its position.
+    Path(usize),
     /// Files that exist; with a pointer, what stands there in each.
     Files(Vec<String>, Option<Pointer>),
     /// The version of an npm package that a unit starts.
@@ -107,6 +111,10 @@ pub struct FactSpec {
     pub presence_only: bool,
     /// Facts of which none may be known already.
     pub unless: Vec<String>,
+    /// Only the word after this one is told.
+    pub after: Option<String>,
+    /// Only a path at which there is something is told.
+    pub if_exists: bool,
 }
 
 /// What a policy may have done, by the names of locations and facts. Nothing by default.

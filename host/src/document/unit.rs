@@ -54,8 +54,10 @@ pub(crate) enum Step {
     File { path: String, optional: bool },
     /// An empty `EnvironmentFile=`: no file that was named before is read.
     NoFiles,
-    /// `UnsetEnvironment=` with this variable.
-    Unset(String),
+    /// `UnsetEnvironment=` with this variable, or with this value of it only.
+    Unset(String, Option<Zeroizing<String>>),
+    /// An empty `UnsetEnvironment=`: nothing that was named before is unset.
+    NoUnset,
 }
 
 impl<'t> Unit<'t> {
@@ -146,11 +148,17 @@ impl<'t> Unit<'t> {
                 })),
                 "EnvironmentFile" if value.is_empty() => steps.push(Step::NoFiles),
                 "EnvironmentFile" => steps.push(Step::File {
-                    path: value.trim_start_matches('-').to_owned(),
+                    path: value.strip_prefix('-').unwrap_or(value).to_owned(),
                     optional: value.starts_with('-'),
                 }),
+                "UnsetEnvironment" if value.is_empty() => steps.push(Step::NoUnset),
                 "UnsetEnvironment" => steps.extend(entry.words().into_iter().map(|word| {
-                    Step::Unset(word.value.split('=').next().unwrap_or_default().to_owned())
+                    match word.value.split_once('=') {
+                        Some((name, value)) => {
+                            Step::Unset(name.to_owned(), Some(Zeroizing::new(value.to_owned())))
+                        }
+                        None => Step::Unset(word.value.to_string(), None),
+                    }
                 })),
                 _ => {}
             }

@@ -9,6 +9,7 @@ use super::{
     files::Files,
     includes,
     reference::{Followed, Follower},
+    units::Services,
     variables::Variables,
 };
 use crate::{
@@ -78,6 +79,7 @@ struct Question<'q> {
     spec: &'q DocumentSpec,
     pointers: Vec<&'q Pointer>,
     run_commands: bool,
+    services: &'q Services,
 }
 
 impl Documents {
@@ -85,6 +87,7 @@ impl Documents {
         deployment: &Deployment,
         files: &mut Files<'_>,
         variables: &Variables<'_>,
+        services: &Services,
     ) -> Self {
         let mut read = |(index, spec): (usize, &DocumentSpec)| {
             let path = files.resolve(&spec.path)?;
@@ -96,6 +99,7 @@ impl Documents {
                         spec,
                         pointers: pointers(deployment, index).collect(),
                         run_commands: deployment.run_commands,
+                        services,
                     };
                     let looks = question.ask(opened.id, &contents, files, variables);
                     looks.map_or_else(State::Broken, State::Parsed)
@@ -207,6 +211,7 @@ impl Question<'_> {
             variables,
             world: files.world,
             run_commands: self.run_commands,
+            services: self.services,
         };
         let look = |pointer: &&Pointer| {
             let sighting = json::find(&parts, spec.include_key.as_deref(), pointer);

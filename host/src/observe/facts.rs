@@ -56,14 +56,25 @@ fn look(
         FactSource::Pointer(index, pointer) => {
             let sight = documents.get(*index).and_then(|document| document.sight(pointer));
             let Some(sight) = sight else { return (None, None) };
-            let value = sight.scalar();
+            let value = sight.scalar().and_then(|value| told(spec, &value));
+            let value = value.filter(|path| {
+                !spec.if_exists || files.expand(path).is_some_and(|path| files.world.exists(&path))
+            });
             // What stands there must be a plain value to be replaced by another.
             let place = (value.is_some() || sight.is_free())
                 .then(|| Place::Pointer { file: sight.file, pointer: sight.pointer.clone() });
             (value, place)
         }
+        FactSource::Path(index) => {
+            let document = deployment.documents.get(*index);
+            let path = document.and_then(|document| files.resolve(&document.path));
+            (path.map(|path| path.display().to_string()), None)
+        }
         FactSource::Files(patterns, pointer) => {
-            let found = patterns.iter().flat_map(|pattern| matching(pattern, files));
+            let found = patterns
+                .iter()
+                .filter_map(|pattern| files.expand(pattern))
+                .flat_map(|pattern| files.matching(&pattern, true));
             let found: Vec<PathBuf> = found.collect();
             let lines = found.iter().flat_map(|path| match pointer {
                 None => vec![path.display().to_string()],
@@ -78,6 +89,22 @@ fn look(
     }
 }
 
+/// What is told of a text: all of it, or the word after a mark.
+fn told(spec: &FactSpec, text: &str) -> Option<String> {
+    let Some(mark) = &spec.after else { return Some(text.to_owned()) };
+    let mut words = text.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    loop {
+        let word = words.next()?;
+        if word == mark {
+            return words.next().map(ToOwned::to_owned);
+        }
+        let rest = word.strip_prefix(mark.as_str()).and_then(|rest| rest.strip_prefix('='));
+        if let Some(rest) = rest {
+            return Some(rest.to_owned());
+        }
+    }
+}
+
 /// Whether a fact comes from where a secret stands, or where a reference leads. Told by the place,
 /// not by the value: what a policy sees must not depend on a secret.
 fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location]) -> bool {
@@ -89,34 +116,6 @@ fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location])
         (FactSource::Variable(name), _) => location.place == Place::Variable(name.clone()),
         _ => false,
     })
-}
-
-/// The files that a pattern names; `*` stands for any part of a name.
-fn matching(pattern: &str, files: &Files<'_>) -> Vec<PathBuf> {
-    let Some(pattern) = files.expand(pattern) else {
-        return Vec::new();
-    };
-    let mut found = vec![PathBuf::new()];
-    for component in pattern.components() {
-        let name = component.as_os_str().to_string_lossy();
-        found = match name.split_once('*') {
-            None => found.into_iter().map(|path| path.join(component)).collect(),
-            Some((start, end)) => found
-                .into_iter()
-                .flat_map(|folder| {
-                    let names = files.world.list(&folder);
-                    let fits = |name: &String| {
-                        name.len() >= start.len() + end.len()
-                            && name.starts_with(start)
-                            && name.ends_with(end)
-                    };
-                    names.into_iter().filter(fits).map(move |name| folder.join(name))
-                })
-                .collect(),
-        };
-    }
-    found.retain(|path| files.world.exists(path));
-    found
 }
 
 /// What stands at a pointer of a JSON file, `*` for any key, as `FILE#KEY=VALUE` with the keys that

@@ -24,6 +24,8 @@ pub struct FileContents {
     pub modified: Option<u64>,
     /// Whether this process could replace it.
     pub writable: bool,
+    /// Whether it is this user's, and nobody else may read or write it.
+    pub private: bool,
 }
 
 /// Why a file was not read.
@@ -121,6 +123,8 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
         bytes,
         modified: modified.map(|since| since.as_secs()),
         writable: is_replaceable(path, &metadata),
+        private: metadata.permissions().mode() & 0o077 == 0
+            && metadata.uid() == rustix::process::geteuid().as_raw(),
     })
 }
 

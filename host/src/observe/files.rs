@@ -20,6 +20,7 @@ pub(super) struct Files<'p> {
     base: &'p Path,
     pub(super) states: Vec<FileState>,
     opened: BTreeMap<PathBuf, Opened>,
+    mixed: Vec<FileId>,
 }
 
 /// A file of a pass, as far as it could be read.
@@ -31,7 +32,7 @@ pub(super) struct Opened {
 
 impl<'p> Files<'p> {
     pub(super) fn new(world: &'p dyn World, key: &'p Key, base: &'p Path) -> Self {
-        Self { world, key, base, states: Vec::new(), opened: BTreeMap::new() }
+        Self { world, key, base, states: Vec::new(), opened: BTreeMap::new(), mixed: Vec::new() }
     }
 
     /// Reads a file, unless it was read already. Two paths of one file are one file.
@@ -40,7 +41,12 @@ impl<'p> Files<'p> {
         if let Some(opened) = self.opened.get(&identity) {
             return opened.clone();
         }
-        let contents = self.world.read(path).map(Rc::new);
+        // What is linked to there is masked: to its readers it is as if nothing were there.
+        let contents = if identity == Path::new("/dev/null") {
+            Err(ReadError::Absent)
+        } else {
+            self.world.read(path).map(Rc::new)
+        };
         let (status, writable) = match &contents {
             Ok(contents) => {
                 (FileStatus::Present(self.key.digest(&contents.bytes)), contents.writable)
@@ -62,10 +68,45 @@ impl<'p> Files<'p> {
     }
 
     pub(super) fn is_document(&mut self, id: FileId, spec: &DocumentSpec) {
-        if let Some(state) = self.states.get_mut(id.index()) {
-            state.syntax = Some(spec.syntax);
-            state.reference = spec.references.first().copied();
+        let Some(state) = self.states.get_mut(id.index()) else { return };
+        // Read by two grammars, it would be edited by one and misread by the other.
+        if state.syntax.is_some_and(|syntax| syntax != spec.syntax) {
+            self.mixed.push(id);
         }
+        state.syntax = Some(spec.syntax);
+        state.reference = spec.references.first().copied();
+    }
+
+    /// Whether a file is read by readers that do not agree on its grammar.
+    pub(super) fn is_mixed(&self, id: FileId) -> bool {
+        self.mixed.contains(&id)
+    }
+
+    /// The files that a path names; `*` stands for any part of a name. A path without one names
+    /// itself, whether or not it is there, unless only those that exist are wanted.
+    pub(super) fn matching(&self, path: &Path, existing: bool) -> Vec<PathBuf> {
+        let mut found = vec![PathBuf::new()];
+        for component in path.components() {
+            let name = component.as_os_str().to_string_lossy();
+            found = match name.split_once('*') {
+                None => found.into_iter().map(|path| path.join(component)).collect(),
+                Some((start, end)) => found
+                    .into_iter()
+                    .flat_map(|folder| {
+                        let names = self.world.list(&folder);
+                        let fits = |name: &String| {
+                            name.len() >= start.len() + end.len()
+                                && name.starts_with(start)
+                                && name.ends_with(end)
+                        };
+                        names.into_iter().filter(fits).map(move |name| folder.join(name))
+                    })
+                    .collect(),
+            };
+        }
+        let wild = path.as_os_str().to_string_lossy().contains('*');
+        found.retain(|path| (!existing && !wild) || self.world.exists(path));
+        found
     }
 
     pub(super) fn path(&self, id: FileId) -> &Path {

@@ -8,7 +8,7 @@ use std::{
 use jsonc_parser::ast::{Object, Value};
 use zeroize::Zeroizing;
 
-use super::{World, variables::Variables, world::Command};
+use super::{World, units::Services, variables::Variables, world::Command};
 use crate::{
     config::{DocumentSpec, ReferenceForm},
     document::json::{self, Found, Part, text_of},
@@ -25,6 +25,8 @@ pub(super) struct Followed {
     kind: ReferenceKind,
     target: String,
     pub(super) value: Option<Zeroizing<String>>,
+    /// Where alone the variable is seen, of a process and the service beside it.
+    pub(super) seen: Option<&'static str>,
 }
 
 impl Followed {
@@ -59,6 +61,7 @@ pub(super) struct Follower<'f, 't> {
     pub(super) variables: &'f Variables<'f>,
     pub(super) world: &'f dyn World,
     pub(super) run_commands: bool,
+    pub(super) services: &'f Services,
 }
 
 impl Follower<'_, '_> {
@@ -75,6 +78,7 @@ impl Follower<'_, '_> {
                 kind: ReferenceKind::Unknown,
                 target: "a text with variables in it".to_owned(),
                 value: None,
+                seen: None,
             }),
         }
     }
@@ -95,7 +99,7 @@ impl Follower<'_, '_> {
             Some("store") => (ReferenceKind::Store, None),
             _ => (ReferenceKind::Unknown, None),
         };
-        Some(Followed { kind, target: id.to_owned(), value })
+        Some(Followed { kind, target: id.to_owned(), value, seen: None })
     }
 
     fn to_variable(&self, name: &str) -> Followed {
@@ -103,8 +107,19 @@ impl Follower<'_, '_> {
             Found::Text(text) => Some(Zeroizing::new(text.to_owned())),
             _ => None,
         };
-        let value = self.variables.get(name).or_else(|| self.spec.variables.iter().find_map(inner));
-        Followed { kind: ReferenceKind::Environment, target: name.to_owned(), value }
+        // A blank variable is filled by the document's own, like one that is not set.
+        let shell = self.variables.of_process(name).filter(|value| !value.trim().is_empty());
+        let service = self.services.variable(&self.spec.services, name);
+        let files =
+            self.variables.of_files(name).or_else(|| self.spec.variables.iter().find_map(inner));
+        let (value, seen) = match (shell, service, files) {
+            // Where there is a service that has none, only a file feeds both.
+            (Some(value), Some(None), None) => (Some(value), Some("process")),
+            (Some(value), _, _) | (None, _, Some(value)) => (Some(value), None),
+            (None, Some(Some(value)), None) => (Some(value), Some("service")),
+            (None, _, None) => (None, None),
+        };
+        Followed { kind: ReferenceKind::Environment, target: name.to_owned(), value, seen }
     }
 
     fn find(&self, pointer: &crate::model::Pointer) -> Found<'_, '_> {
@@ -122,6 +137,10 @@ impl Follower<'_, '_> {
     fn in_file(&self, provider: &str, id: &str) -> Option<Zeroizing<String>> {
         let provider = self.provider(provider, "file")?;
         let contents = self.world.read(&self.path(text_of(provider, "path")?)?).ok()?;
+        // The gateway refuses a file that others may read.
+        if !contents.private {
+            return None;
+        }
         let text = std::str::from_utf8(&contents.bytes).ok()?;
         if text_of(provider, "mode") == Some("singleValue") {
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
 use super::files::Files;
 use crate::{
     config::{Deployment, DocumentSpec, LocationSpec, PathTemplate, PlaceSpec, Scope},
@@ -17,19 +19,41 @@ use crate::{
     model::{FAMILY, Pointer},
 };
 
-/// The deployment with what was discovered of its units.
+/// The variables that units give their services, by the position of the unit's document.
+pub(super) struct Services(BTreeMap<usize, Vec<Part>>);
+
+impl Services {
+    /// A variable of the first of some services that there is; none where there is none of them.
+    pub(super) fn variable(
+        &self,
+        units: &[usize],
+        name: &str,
+    ) -> Option<Option<Zeroizing<String>>> {
+        let parts = units.iter().find_map(|unit| self.0.get(unit))?;
+        let set = in_force(parts, name).and_then(|at| parts.get(at)?.value(name));
+        Some(set)
+    }
+}
+
+/// The deployment with what was discovered of its units, and what these give their services.
 pub(super) fn discover<'d>(
     deployment: &'d Deployment,
     files: &mut Files<'_>,
-) -> Cow<'d, Deployment> {
+) -> (Cow<'d, Deployment>, Services) {
     let mut found = Cow::Borrowed(deployment);
+    let mut services = BTreeMap::new();
     for (index, spec) in deployment.documents.iter().enumerate() {
-        if spec.syntax == Syntax::Unit {
-            let parts = parts(spec, files);
-            add(&mut found, index, &parts, files);
+        if spec.syntax != Syntax::Unit {
+            continue;
+        }
+        let parts = parts(spec, files);
+        add(&mut found, index, &parts);
+        // Drop-ins without a unit start nothing.
+        if parts.first().is_some_and(|main| main.text.is_some()) {
+            services.insert(index, parts);
         }
     }
-    found
+    (found, Services(services))
 }
 
 /// A file of a unit, in the order in which systemd reads them.
@@ -38,6 +62,38 @@ struct Part {
     syntax: Syntax,
     /// Whether the unit is content where it is not there.
     optional: bool,
+    /// Whether it belongs to other units too.
+    shared: bool,
+    /// None where it is not there, or cannot be read.
+    text: Option<Text>,
+    /// What it does with the environment, of a unit or drop-in.
+    steps: Vec<Step>,
+}
+
+impl Part {
+    fn read(path: PathBuf, syntax: Syntax, files: &mut Files<'_>) -> Self {
+        let contents = files.open(&path).contents.ok();
+        let text = contents.and_then(|contents| Text::decode(&contents.bytes).ok());
+        let steps = match (&text, syntax) {
+            (Some(text), Syntax::Unit) => {
+                Unit::parse(text.as_str()).map(|unit| unit.steps()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        Self { path, syntax, optional: false, shared: false, text, steps }
+    }
+
+    /// A variable's value here, specifiers unexpanded.
+    fn value(&self, name: &str) -> Option<Zeroizing<String>> {
+        let text = self.text.as_ref()?;
+        match self.syntax {
+            Syntax::Unit => {
+                let pointer = Pointer::parse(&format!("/Service/Environment/{name}")).ok()?;
+                Unit::parse(text.as_str()).ok()?.find(&pointer)
+            }
+            _ => envfile::find(text.as_str(), name).ok().flatten(),
+        }
+    }
 }
 
 /// The unit itself, its drop-ins, and the environment files that are named in the end.
@@ -46,57 +102,50 @@ fn parts(spec: &DocumentSpec, files: &mut Files<'_>) -> Vec<Part> {
         return Vec::new();
     };
     let name = file_name(&main);
-    let unit = |path| Part { path, syntax: Syntax::Unit, optional: false };
-    let mut parts = vec![unit(main)];
-    parts.extend(drop_ins(spec, &name, files).into_iter().map(unit));
-    let mut named: Vec<Part> = Vec::new();
-    for part in &parts {
-        for step in steps(&part.path, files) {
-            match step {
-                Step::NoFiles => named.clear(),
-                Step::File { path, optional } => {
-                    let path = expand(spec, &name, &path, files);
-                    let path = path.filter(|path| path.is_absolute());
-                    let syntax = Syntax::EnvironmentFile;
-                    named.extend(path.map(|path| Part { path, syntax, optional }));
-                }
-                Step::Set(_) | Step::Reset | Step::Unset(_) => {}
+    let mut parts = vec![Part::read(main, Syntax::Unit, files)];
+    for (path, shared) in drop_ins(spec, &name, files) {
+        parts.push(Part { shared, ..Part::read(path, Syntax::Unit, files) });
+    }
+    let mut named: Vec<(PathBuf, bool)> = Vec::new();
+    for step in parts.iter().flat_map(|part| &part.steps) {
+        match step {
+            Step::NoFiles => named.clear(),
+            Step::File { path, optional } => {
+                let path = expand(spec, &name, path, files);
+                let paths = path.filter(|path| path.is_absolute());
+                let paths = paths.iter().flat_map(|path| files.matching(path, false));
+                named.extend(paths.map(|path| (path, *optional)));
             }
+            _ => {}
         }
     }
-    parts.extend(named);
+    for (path, optional) in named {
+        parts.push(Part { optional, ..Part::read(path, Syntax::EnvironmentFile, files) });
+    }
     parts
 }
 
-/// Drop-ins in the order of their names; of two with one name the more important folder's counts.
-/// `service.d` is for all services, `a-.service.d` for all whose names begin so.
-fn drop_ins(spec: &DocumentSpec, name: &str, files: &Files<'_>) -> Vec<PathBuf> {
+/// Drop-ins in the order of their names, and whether other units have them too; of two with one name
+/// the more important folder's counts. `service.d` is for all services, `a-.service.d` for all whose
+/// names begin so.
+fn drop_ins(spec: &DocumentSpec, name: &str, files: &Files<'_>) -> Vec<(PathBuf, bool)> {
     let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, "service"));
     let mut folders = vec![format!("{name}.d")];
     let prefixes = stem.match_indices('-').map(|(at, _)| stem.get(..=at).unwrap_or_default());
     folders.extend(prefixes.rev().map(|prefix| format!("{prefix}.{suffix}.d")));
     folders.push(format!("{suffix}.d"));
-    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for below in &folders {
+    let mut found: BTreeMap<String, (PathBuf, bool)> = BTreeMap::new();
+    for (index, below) in folders.iter().enumerate() {
         for folder in spec.drop_ins.iter().filter_map(|folder| files.resolve(folder)) {
             let folder = folder.join(below);
             let names = files.world.list(&folder);
             for name in names.into_iter().filter(|name| name.ends_with(".conf")) {
-                found.entry(name.clone()).or_insert_with(|| folder.join(name));
+                let path = (folder.join(&name), index > 0);
+                found.entry(name).or_insert(path);
             }
         }
     }
     found.into_values().collect()
-}
-
-fn steps(path: &Path, files: &mut Files<'_>) -> Vec<Step> {
-    text(path, files)
-        .and_then(|text| Unit::parse(text.as_str()).ok().map(|unit| unit.steps()))
-        .unwrap_or_default()
-}
-
-fn text(path: &Path, files: &mut Files<'_>) -> Option<Text> {
-    Text::decode(&files.open(path).contents.ok()?.bytes).ok()
 }
 
 fn expand(spec: &DocumentSpec, unit: &str, text: &str, files: &Files<'_>) -> Option<PathBuf> {
@@ -107,7 +156,7 @@ fn expand(spec: &DocumentSpec, unit: &str, text: &str, files: &Files<'_>) -> Opt
 
 /// Adds the documents and locations of a unit's parts, and says of each location whether it is in
 /// force.
-fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mut Files<'_>) {
+fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part]) {
     let of_unit = |location: &&LocationSpec| match &location.place {
         PlaceSpec::Pointer(document, pointer) => {
             *document == index && variable_of(pointer).is_some()
@@ -115,7 +164,7 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
         _ => false,
     };
     let locations: Vec<LocationSpec> = found.locations.iter().filter(of_unit).cloned().collect();
-    if locations.is_empty() || parts.iter().all(|part| files.open(&part.path).contents.is_err()) {
+    if locations.is_empty() || parts.iter().all(|part| part.text.is_none()) {
         return;
     }
     let deployment = found.to_mut();
@@ -134,7 +183,7 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
     for location in locations {
         let PlaceSpec::Pointer(_, pointer) = &location.place else { continue };
         let Some(variable) = variable_of(pointer) else { continue };
-        let in_force = in_force(parts, variable, files);
+        let in_force = in_force(parts, variable);
         for (at, (part, document)) in parts.iter().zip(&document_of).enumerate() {
             let mut own = location.clone();
             let said = if in_force == Some(at) { "yes" } else { "no" };
@@ -150,7 +199,10 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
             own.name = unused(deployment, &format!("{}{FAMILY}{file}", location.name));
             let from = if part.syntax == Syntax::Unit { "drop-in" } else { "environment-file" };
             own.attributes.insert("from".to_owned(), from.to_owned());
-            own.label = format!("{variable} in {}", part.path.display());
+            if part.shared {
+                own.attributes.insert("shared".to_owned(), "yes".to_owned());
+            }
+            own.label = format!("{variable} of {file}");
             own.place = PlaceSpec::Pointer(
                 *document,
                 if part.syntax == Syntax::Unit { pointer.clone() } else { pointer.after_step(2) },
@@ -161,29 +213,32 @@ fn add(found: &mut Cow<'_, Deployment>, index: usize, parts: &[Part], files: &mu
 }
 
 /// The part from which systemd takes a variable; none where the service does not get it.
-fn in_force(parts: &[Part], variable: &str, files: &mut Files<'_>) -> Option<usize> {
+fn in_force(parts: &[Part], variable: &str) -> Option<usize> {
     let mut set = None;
-    let mut unset = false;
+    // The values that are unset; none for whatever value.
+    let mut unset: Vec<Option<&str>> = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        if part.syntax == Syntax::EnvironmentFile {
-            // What files say wins over what `Environment=` says.
-            let value =
-                text(&part.path, files).and_then(|t| envfile::find(t.as_str(), variable).ok());
-            if value.flatten().is_some() {
-                set = Some(at);
-            }
-            continue;
+        // What files say wins over what `Environment=` says, and they come last.
+        if part.syntax == Syntax::EnvironmentFile && part.value(variable).is_some() {
+            set = Some(at);
         }
-        for step in steps(&part.path, files) {
+        for step in &part.steps {
             match step {
                 Step::Set(name) if name == variable => set = Some(at),
                 Step::Reset => set = None,
-                Step::Unset(name) if name == variable => unset = true,
+                Step::Unset(name, value) if name == variable => {
+                    unset.push(value.as_ref().map(|value| value.as_str()));
+                }
+                Step::NoUnset => unset.clear(),
                 _ => {}
             }
         }
     }
-    set.filter(|_| !unset)
+    let value = set.and_then(|at| parts.get(at)?.value(variable));
+    let is_unset = unset
+        .iter()
+        .any(|unset| unset.is_none() || *unset == value.as_ref().map(|value| value.as_str()));
+    set.filter(|_| !is_unset)
 }
 
 fn variable_of(pointer: &Pointer) -> Option<&str> {

@@ -28,10 +28,19 @@ impl<'w> Variables<'w> {
 
     /// A variable, from the first place that sets it.
     pub(super) fn get(&self, name: &str) -> Option<Zeroizing<String>> {
-        if let Some(value) = self.world.raw_variable(name) {
-            return value;
+        match self.world.raw_variable(name) {
+            Some(value) => value,
+            None => self.of_files(name),
         }
-        // What is wrong with a file is told by its own document.
+    }
+
+    /// A variable of the process itself.
+    pub(super) fn of_process(&self, name: &str) -> Option<Zeroizing<String>> {
+        self.world.raw_variable(name).flatten()
+    }
+
+    /// A variable that a file sets. What is wrong with a file is told by its own document.
+    pub(super) fn of_files(&self, name: &str) -> Option<Zeroizing<String>> {
         self.files.iter().find_map(|text| dotenv::find(text.as_str(), name).ok().flatten())
     }
 }

@@ -54,8 +54,7 @@ pub trait World {
     }
 }
 
-/// A program to be run while observing.
-#[derive(Debug)]
+/// A program to be run while observing. What it is handed may be secret, so it shows only its path.
 #[non_exhaustive]
 pub struct Command<'c> {
     /// Its path, or its name on the PATH.
@@ -73,6 +72,15 @@ pub struct Command<'c> {
     pub guarded: bool,
 }
 
+impl std::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Command").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+/// The name by which a path template asks for the working directory.
+const WORKING_DIRECTORY: &str = "CWD";
+
 /// This process's environment and this machine's files.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
@@ -82,8 +90,14 @@ impl World for Machine {
     #[allow(clippy::disallowed_methods, reason = "observing is what this module is for")]
     fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>> {
         let value = std::env::var_os(name).or_else(|| {
-            // What programs take for the home directory where nobody says.
-            (name == "HOME").then(std::env::home_dir)?.map(PathBuf::into_os_string)
+            // What programs take for the home directory where nobody says; and where they are, which no
+            // variable tells for sure.
+            let path = match name {
+                "HOME" => std::env::home_dir(),
+                WORKING_DIRECTORY => std::env::current_dir().ok(),
+                _ => None,
+            };
+            path.map(PathBuf::into_os_string)
         });
         value.map(|value| value.into_string().ok().map(Zeroizing::new))
     }
@@ -156,6 +170,7 @@ impl World for Memory {
             bytes: Zeroizing::new(text.clone().into_bytes()),
             modified: None,
             writable: true,
+            private: true,
         })
     }
 

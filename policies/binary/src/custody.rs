@@ -13,8 +13,8 @@ pub(crate) struct Custody<'i, 's> {
     installation: &'i Installation<'s>,
     credential: Credential,
     settings: Settings,
-    /// The service that runs the gateway.
-    service: Option<Service>,
+    /// The services that run the gateway: one, where all is well.
+    services: Vec<Service>,
 }
 
 /// Where the truth is, and where it will be once the plan is applied.
@@ -30,8 +30,8 @@ impl<'i, 's> Custody<'i, 's> {
         credential: Credential,
         settings: Settings,
     ) -> Self {
-        let service = installation.service(Program::Gateway);
-        Self { installation, credential, settings, service }
+        let services = installation.services(Program::Gateway);
+        Self { installation, credential, settings, services }
     }
 
     /// Keeps every copy in step with the truth, which it gives back; none where there is nothing for
@@ -58,6 +58,13 @@ impl<'i, 's> Custody<'i, 's> {
             None if in_use => self.truth(decision),
             None => None,
         };
+        if self.installation.mode == Mode::Remote {
+            // What is here for a gateway of this machine's own is not the other gateway's to judge.
+            if let Some(truth) = truth {
+                self.node_services(truth, decision);
+            }
+            return Ok(truth.map(|truth| truth.from));
+        }
         Ok(match truth {
             Some(truth) => {
                 self.follow(truth, decision);
@@ -82,17 +89,18 @@ impl<'i, 's> Custody<'i, 's> {
             locations: Vec::new(),
         };
         let authority = self.installation.location(self.credential.auth()).ok_or_else(missing)?;
-        let lasting = self.lasting();
-        let to = if authority.is_plain() || (authority.is_unset() && lasting.is_none()) {
-            authority
-        } else {
-            // The configuration refers to, or leaves it to, a file of variables.
-            let own = authority.reference().is_none_or(|reference| {
-                reference.kind == ReferenceKind::Environment
-                    && reference.target == self.credential.key()
-            });
-            let is_ours = |file: &Location<'s>| !file.name.contains('@') && own;
-            lasting.filter(is_ours).ok_or_else(|| rotation::kept_elsewhere(authority))?
+        let own = authority.reference().is_none_or(|reference| {
+            reference.kind == ReferenceKind::Environment
+                && reference.target == self.credential.key()
+        });
+        // A file of variables that programs read for themselves; one that only the unit names is the
+        // installer's.
+        let file = self.lasting().filter(|file| !file.name.contains('@') && own);
+        let to = match file {
+            _ if authority.is_plain() => authority,
+            Some(file) => file,
+            None if authority.reference().is_none() => authority,
+            None => return Err(rotation::kept_elsewhere(authority)),
         };
         decision.write_unless_equal(
             new,
@@ -132,10 +140,13 @@ impl<'i, 's> Custody<'i, 's> {
             return None;
         }
         if let Some(lasting) = self.lasting() {
+            if lasting.name.contains('@') {
+                self.tell_only_for_service(lasting, authority, decision);
+            }
             return Some(Truth { from: lasting, to: lasting });
         }
         match self.candidates().next() {
-            Some(from) if self.service.is_none() && from.name == self.credential.env() => {
+            Some(from) if self.services.is_empty() && from.name == self.credential.env() => {
                 // Without a service the shell's own variable is what server and clients share.
                 Some(Truth { from, to: from })
             }
@@ -175,7 +186,7 @@ impl<'i, 's> Custody<'i, 's> {
         let first = places.into_iter().find(|place| !place.is_unset())?;
         let lasts = first.is_plain()
             && first.name != self.credential.env()
-            && !self.installation.is_embedded_in(self.service, first);
+            && !self.services.iter().any(|own| self.installation.is_embedded_in(Some(*own), first));
         lasts.then_some(first)
     }
 
@@ -194,11 +205,11 @@ impl<'i, 's> Custody<'i, 's> {
         let installation = self.installation;
         let named =
             |name: &str| installation.location(&format!("{name}.{}", self.credential.name()));
-        let embedded = self.service.into_iter().flat_map(|service| {
+        let embedded = self.services.iter().flat_map(|service| {
             let in_force = move |location: &Location<'s>| {
                 installation.snapshot.location_attribute(*location, "in-force") != Some("no")
             };
-            let all: Vec<_> = installation.defined_by(service, self.credential).collect();
+            let all: Vec<_> = installation.defined_by(*service, self.credential).collect();
             let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(in_force);
             first.into_iter().chain(last)
         });
@@ -210,7 +221,33 @@ impl<'i, 's> Custody<'i, 's> {
             .chain(installation.location(self.credential.remote()))
             .chain(self.node_copies())
             .collect();
-        all.into_iter().filter(Location::is_plain)
+        // Whatever else there is comes last: better any usable copy than a new one.
+        let rest = installation.snapshot.locations().filter(|location| {
+            let of = installation.snapshot.credential_name(location.credential);
+            of == self.credential.name() && !location.name.starts_with("config.auth-")
+        });
+        let rest: Vec<Location<'s>> = rest.collect();
+        all.into_iter().chain(rest).filter(Location::is_plain)
+    }
+
+    /// A token that only the service gets: its clients have none.
+    fn tell_only_for_service(
+        &self,
+        copy: Location<'s>,
+        authority: Location<'s>,
+        decision: &mut Decision,
+    ) {
+        if self.credential == Credential::Password {
+            return;
+        }
+        let message = format!(
+            "{} is read by the service alone: programs that a shell starts have no token",
+            copy.label()
+        );
+        decision
+            .finding(Severity::Warning, "token-only-for-service", message)
+            .at([copy, authority])
+            .remedy("precedent rotate keeps a new one in gateway.auth.token; or put this one into the state directory's .env");
     }
 
     fn node_copies(&self) -> Vec<Location<'s>> {
@@ -232,6 +269,17 @@ impl<'i, 's> Custody<'i, 's> {
                 .remedy("openclaw config set gateway.auth.password, or OPENCLAW_GATEWAY_PASSWORD in the state directory's .env");
             return;
         }
+        let unseen = self.unseen();
+        if let Some(what) = unseen.first() {
+            let message = format!(
+                "whether there is a token is not known: {what}; none is made, for that would lock out whoever has it"
+            );
+            decision
+                .finding(Severity::Error, "token-not-known", message)
+                .at([authority])
+                .remedy("make it readable for this user, or say which: openclaw config set gateway.auth.token");
+            return;
+        }
         if self.settings.mint && authority.writable {
             decision.mint(authority, "no token is set anywhere; the server would make one up at every start that no client knows");
             return;
@@ -241,6 +289,28 @@ impl<'i, 's> Custody<'i, 's> {
             .finding(Severity::Warning, "token-missing", message)
             .at([authority])
             .remedy("precedent rotate, or openclaw config set gateway.auth.token");
+    }
+
+    /// What may hold a token that could not be seen, or not copied.
+    fn unseen(&self) -> Vec<String> {
+        let snapshot = self.installation.snapshot;
+        let mut unseen: Vec<String> = snapshot
+            .locations()
+            .filter(|l| snapshot.credential_name(l.credential) == self.credential.name())
+            .filter_map(|location| {
+                if location.is_unreadable() {
+                    Some(format!("{} cannot be read", location.label()))
+                } else if location.reference().is_some() {
+                    Some(format!("{} refers to one", location.label()))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if snapshot.fact("service-token-argument").is_some() {
+            unseen.push("the unit hands one over as --token".to_owned());
+        }
+        unseen
     }
 
     /// Copies in files that follow the truth where they differ.
@@ -296,7 +366,12 @@ impl<'i, 's> Custody<'i, 's> {
     /// Takes the copies out of the service's definition. Where one is all that a reference leads to,
     /// it stays: without it the server would be locked out itself.
     fn empty_service(&self, truth: Option<Truth<'s>>, decision: &mut Decision) {
-        let Some(service) = self.service else { return };
+        for service in &self.services {
+            self.empty_one(*service, truth, decision);
+        }
+    }
+
+    fn empty_one(&self, service: Service, truth: Option<Truth<'s>>, decision: &mut Decision) {
         let noun = self.noun();
         let copies: Vec<Location<'s>> =
             self.installation.defined_by(service, self.credential).collect();
@@ -317,7 +392,13 @@ impl<'i, 's> Custody<'i, 's> {
             decision
                 .finding(Severity::Warning, format!("{}-embedded", self.credential.name()), message)
                 .at([copy])
-                .remedy("precedent apply");
+                .remedy(match truth {
+                    Some(_) => "precedent apply".to_owned(),
+                    None => format!(
+                        "nothing says that it is kept anywhere else, so it is left; if nobody needs it, remove it, then {}",
+                        service.reload
+                    ),
+                });
             if let Some(truth) = truth.filter(|_| differs) {
                 let message = format!(
                     "{} holds another {noun} than {}: programs that the service starts present the old one",
@@ -378,7 +459,7 @@ impl<'i, 's> Custody<'i, 's> {
             decision.remove(copy, self.with_reload(service, reason));
             return;
         }
-        match self.supply_without(service, truth) {
+        match self.supply_without(service, copy, truth) {
             Supply::Enough => {
                 let reason = format!("{} does not need it", truth.to.label());
                 decision.remove(copy, self.with_reload(service, reason));
@@ -407,7 +488,7 @@ impl<'i, 's> Custody<'i, 's> {
     }
 
     /// Whether a reference in the configuration leads somewhere without the unit's own copies.
-    fn supply_without(&self, service: Service, truth: Truth<'s>) -> Supply<'s> {
+    fn supply_without(&self, service: Service, copy: Location<'s>, truth: Truth<'s>) -> Supply<'s> {
         let own = truth.to.reference().is_some_and(|reference| {
             reference.kind == ReferenceKind::Environment
                 && reference.target == self.credential.key()
@@ -418,27 +499,33 @@ impl<'i, 's> Custody<'i, 's> {
         let name =
             |file: &str| self.installation.location(&format!("{file}.{}", self.credential.name()));
         let files = || ["dotenv", "gateway-env"].into_iter().filter_map(name);
-        let from_service = self
-            .installation
-            .defined_by(service, self.credential)
-            .any(|l| l.is_plain() && !self.installation.is_embedded(l));
-        if from_service || files().any(|file| file.is_plain()) {
+        let mut defined = self.installation.defined_by(service, self.credential);
+        if defined.any(|l| l.is_plain() && !self.installation.is_embedded(l)) {
             return Supply::Enough;
         }
-        let room = files().find(|file| file.writable && file.presence == Presence::Absent);
-        room.map_or(Supply::None, Supply::Into)
+        // The unit's own wins over a file's; so a file that holds another would change the server's.
+        match files().find(|file| file.presence != Presence::Absent) {
+            Some(file) if file.same_secret(&copy) => Supply::Enough,
+            Some(file) if file.writable => Supply::Into(file),
+            Some(_) => Supply::None,
+            None => files().find(|file| file.writable).map_or(Supply::None, Supply::Into),
+        }
     }
 
     fn with_reload(&self, service: Service, reason: String) -> String {
-        match service.reload {
-            Some(reload) => format!("{reason}; then {reload}"),
-            None => reason,
-        }
+        format!("{reason}; then {}", service.reload)
     }
 
     fn node_services(&self, truth: Truth<'s>, decision: &mut Decision) {
         let Some(node) = self.installation.service(Program::NodeHost) else { return };
         let noun = self.noun();
+        // What a node presents to a gateway elsewhere is not ours to judge.
+        let host = self.installation.snapshot.fact("node-gateway-host");
+        let is_here =
+            |host| matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]" | "0.0.0.0");
+        if self.installation.mode == Mode::Local && host.is_some_and(|host| !is_here(host)) {
+            return;
+        }
         for copy in self.node_copies() {
             if self.installation.is_embedded(copy) {
                 let message = format!(
@@ -461,11 +548,9 @@ impl<'i, 's> Custody<'i, 's> {
                 truth.from.label()
             );
             let follows = self.settings.node_services == NodeServices::KeepInStep;
-            let remedy = if follows {
-                format!("precedent apply, then {}", node.restart)
-            } else {
-                format!("precedent apply --set node-services=keep-in-step, then {}", node.restart)
-            };
+            let setting = if follows { "" } else { " --set node-services=keep-in-step" };
+            let remedy =
+                format!("precedent apply{setting}, then {}, then {}", node.reload, node.restart);
             decision
                 .finding(Severity::Warning, format!("node-{}-mismatch", self.noun()), message)
                 .at([copy, truth.from])
@@ -473,7 +558,13 @@ impl<'i, 's> Custody<'i, 's> {
             let writable = copy.writable
                 && self.installation.snapshot.location_attribute(copy, "in-force") != Some("no");
             if follows && truth.from.is_plain() && writable {
-                let reason = format!("{} follows {}", copy.label(), truth.from.label());
+                let reason = format!(
+                    "{} follows {}; then {}, then {}",
+                    copy.label(),
+                    truth.from.label(),
+                    node.reload,
+                    node.restart
+                );
                 decision.write_unless_equal(truth.from, copy, reason);
             }
         }
@@ -481,6 +572,10 @@ impl<'i, 's> Custody<'i, 's> {
 
     /// Variables of the shell, and of a folder that is not ours, which no plan can change.
     fn tell_stale_variables(&self, truth: Truth<'s>, decision: &mut Decision) {
+        // Inside the service they are the service's, which the next start has anew.
+        if self.installation.in_service {
+            return;
+        }
         let known = truth.from.fingerprint().is_some();
         let variable = self.installation.location(self.credential.env());
         let stale = |place: &Location<'s>| place.is_plain() && !place.same_secret(&truth.from);

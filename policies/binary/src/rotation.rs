@@ -104,8 +104,10 @@ pub(crate) fn steps(
     if let (Some(node), Some(host), NodeServices::KeepInStep) =
         (node, consumer("node-host"), settings.node_services)
     {
-        decision
-            .restart(host.id, format!("{}: it reads its variables only at start", node.restart));
+        decision.restart(
+            host.id,
+            format!("{}, then {}: it reads its variables only at start", node.reload, node.restart),
+        );
     }
     decision.alert(
         Severity::Info,

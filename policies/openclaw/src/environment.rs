@@ -3,7 +3,7 @@
 //! A variable that is set is never replaced by a file's, even where it is empty; a blank one is
 //! replaced by the configuration's own `env`.
 
-use precedent_guest::{Consumer, Location, Presence};
+use precedent_guest::{Consumer, Location, Phase, Presence};
 
 use crate::{Credential, Installation, Program, Version};
 
@@ -18,39 +18,41 @@ const MANAGES_VARIABLES: Version = Version(2026, 8, 2);
 pub struct Service {
     /// How it is restarted.
     pub restart: &'static str,
-    /// What must be said to its manager after its definition was edited.
-    pub reload: Option<&'static str>,
-    /// The declared names of its own variables, without the credential.
+    /// How its manager is told that its definition was edited.
+    pub reload: &'static str,
+    /// The declared names of its own variables, without the credential; the first is that of the
+    /// definition itself.
     definitions: &'static [&'static str],
 }
 
 const GATEWAY: &[Service] = &[
     Service {
-        restart: "systemctl --user restart openclaw-gateway.service",
-        reload: Some("systemctl --user daemon-reload"),
+        restart: "openclaw gateway restart",
+        reload: "systemctl --user daemon-reload",
         definitions: &["unit"],
     },
     Service {
         restart: "systemctl restart openclaw-gateway.service",
-        reload: Some("systemctl daemon-reload"),
+        reload: "systemctl daemon-reload",
         definitions: &["system-unit"],
     },
     Service {
-        restart: "launchctl kickstart -k gui/$UID/ai.openclaw.gateway",
-        reload: None,
+        restart: "openclaw gateway restart",
+        // Its own `kickstart` would start it with the variables that launchd has read already.
+        reload: "launchctl bootout and launchctl bootstrap of the launch agent",
         definitions: &["plist", "service-env"],
     },
 ];
 
 const NODE: &[Service] = &[
     Service {
-        restart: "systemctl --user restart openclaw-node.service",
-        reload: Some("systemctl --user daemon-reload"),
+        restart: "openclaw node restart",
+        reload: "systemctl --user daemon-reload",
         definitions: &["node-unit"],
     },
     Service {
-        restart: "launchctl kickstart -k gui/$UID/ai.openclaw.node",
-        reload: None,
+        restart: "openclaw node restart",
+        reload: "launchctl bootout and launchctl bootstrap of the launch agent",
         definitions: &["node-plist", "node-service-env"],
     },
 ];
@@ -59,21 +61,60 @@ impl<'s> Installation<'s> {
     /// The service that is defined for a program; none where only a shell starts it.
     #[must_use]
     pub fn service(&self, program: Program) -> Option<Service> {
+        self.services(program).into_iter().next()
+    }
+
+    /// All services that are defined for a program: there should be one. A definition that names
+    /// another state directory is another installation's, and none of these.
+    #[must_use]
+    pub fn services(&self, program: Program) -> Vec<Service> {
         let services = match program {
+            Program::Gateway if self.is_of_another() => return Vec::new(),
             Program::Gateway => GATEWAY,
             Program::NodeHost => NODE,
-            _ => return None,
+            _ => return Vec::new(),
         };
-        services.iter().copied().find(|service| {
-            let mut own = self.defined_by(*service, Credential::Token);
-            own.any(|l| self.snapshot.location_attribute(l, "file") != Some("absent"))
-        })
+        // A drop-in without a unit starts nothing.
+        let is_there = |service: &Service| {
+            service.definitions.iter().any(|definition| {
+                let own = self.location(&format!("{definition}.{}", Credential::Token.name()));
+                own.is_some_and(|own| {
+                    self.snapshot.location_attribute(own, "file") != Some("absent")
+                })
+            })
+        };
+        services.iter().copied().filter(is_there).collect()
+    }
+
+    /// Whether the gateway's unit names another state directory, or another configuration, than the
+    /// one that was observed: what it embeds is then not this configuration's.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        let fact = |name: &str| self.snapshot.fact(name).map(|path| path.trim_end_matches('/'));
+        let Some(observed) = fact("config-path") else { return false };
+        let folder = observed.rsplit_once('/').map(|(folder, _)| folder);
+        if let Some(named) = fact("service-config-path") {
+            return named != observed;
+        }
+        if let Some(named) = fact("service-state-dir") {
+            return Some(named) != folder;
+        }
+        // It names none, so it takes the usual one; this process was told another.
+        let told = fact("state-dir").is_some() || fact("config-variable").is_some();
+        told && !self.in_service
+            && fact("usual-state-dir").is_some_and(|usual| Some(usual) != folder)
     }
 
     /// The service that starts a program, with variables of its own: none where this process is that
     /// service, for then its variables were observed as they are.
     pub(crate) fn starter(&self, program: Program) -> Option<Service> {
         self.service(program).filter(|_| program != Program::Gateway || !self.in_service)
+    }
+
+    /// Whether this process runs inside the gateway's service just before it starts: its variables are
+    /// then the gateway's alone, and nobody else's are known.
+    fn is_step_before_start(&self) -> bool {
+        self.in_service && matches!(self.snapshot.phase(), Phase::Start | Phase::Restart)
     }
 
     /// Every place in a service's definition that sets, or could set, a credential's variable.
@@ -121,7 +162,14 @@ impl<'s> Installation<'s> {
         match self.snapshot.consumer_attribute(consumer, "environment") {
             Some("none") => Vec::new(),
             Some("process") => self.variables(None, credential),
-            _ => self.variables(self.starter(program), credential),
+            _ => {
+                let service = self.starter(program);
+                let mut places = self.variables(service, credential);
+                if service.is_none() && program != Program::Gateway && self.is_step_before_start() {
+                    places.retain(|place| place.name != credential.env());
+                }
+                places
+            }
         }
     }
 
@@ -138,7 +186,7 @@ impl<'s> Installation<'s> {
                     self.snapshot.location_attribute(*location, "in-force") != Some("no")
                 };
                 let defined = self.defined_by(service, credential).filter(in_force);
-                if self.manages(credential) { Vec::new() } else { defined.collect() }
+                if self.drops(service, credential) { Vec::new() } else { defined.collect() }
             }
             None => {
                 let here = self.version < FILTERS_WORKING_DIRECTORY;
@@ -147,7 +195,11 @@ impl<'s> Installation<'s> {
             }
         };
         places.extend(self.variable("dotenv", credential));
-        places.extend(self.variable("gateway-env", credential));
+        if self.reads_gateway_env() {
+            places.extend(self.variable("gateway-env", credential));
+        }
+        // What cannot be read is told by the host; what its readers make of it is not known.
+        places.retain(|place| !place.is_unreadable());
         // What is set but blank keeps the files below it from being looked at.
         let set = |location: &Location<'_>| !matches!(location.presence, Presence::Absent);
         if let Some(first) = places.iter().position(set)
@@ -167,11 +219,23 @@ impl<'s> Installation<'s> {
         self.location(&format!("{file}.{}", credential.name()))
     }
 
-    /// Whether the gateway's unit calls the variable managed, so that its value in the unit is
-    /// dropped at start.
-    fn manages(&self, credential: Credential) -> bool {
+    /// Whether programs read `~/.config/openclaw/gateway.env`: not where another state directory is
+    /// named.
+    fn reads_gateway_env(&self) -> bool {
+        self.version >= FILTERS_WORKING_DIRECTORY && self.snapshot.fact("state-dir").is_none()
+    }
+
+    /// Whether the gateway drops, when it starts, what its unit says of the variable: where that is
+    /// called managed, and the configuration does not refer to it.
+    fn drops(&self, service: Service, credential: Credential) -> bool {
         let keys = self.snapshot.fact("service-managed-keys").unwrap_or_default();
+        let refers = |name: &str| {
+            let reference = self.location(name).and_then(|location| location.reference());
+            reference.is_some_and(|reference| reference.target == credential.key())
+        };
         self.version >= MANAGES_VARIABLES
+            && GATEWAY.contains(&service)
             && keys.split(',').any(|key| key.trim() == credential.key())
+            && ![credential.auth(), credential.remote()].into_iter().any(refers)
     }
 }

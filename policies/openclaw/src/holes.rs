@@ -2,7 +2,7 @@
 
 use precedent_guest::{Decision, Location, Phase, ReferenceKind, Severity, Standing};
 
-use crate::{Credential, Installation, Mode, Program, Version, era};
+use crate::{AuthMode, Credential, Installation, Mode, Program, Version, era};
 
 /// The first release of each era in which another copy may win, with a release that stands for it.
 const NEXT_ERA: Version = Version(2026, 8, 1);
@@ -26,6 +26,7 @@ pub fn find(installation: &Installation<'_>, decision: &mut Decision) {
     search.other_configurations(decision);
     search.logins(decision);
     search.rotation(decision);
+    search.other_service(decision);
 }
 
 struct Search<'i, 's> {
@@ -202,10 +203,15 @@ impl<'s> Search<'_, 's> {
         {
             let Some(location) = self.location(name) else { continue };
             let Some(reference) = location.reference() else { continue };
-            let nowhere = reference.kind == ReferenceKind::Environment
-                && reference.resolved.is_none()
-                && !self.is_supplied(&reference.target);
-            if !nowhere {
+            if reference.kind != ReferenceKind::Environment {
+                continue;
+            }
+            let seen = self.installation.snapshot.location_attribute(location, "resolved-in");
+            if let Some(seen) = seen {
+                self.seen_by_one(location, &reference.target, seen, decision);
+                continue;
+            }
+            if reference.resolved.is_some() || self.is_supplied(&reference.target) {
                 continue;
             }
             let consequence = if self.installation.version < Version::KNOWS_REFERENCES {
@@ -224,6 +230,36 @@ impl<'s> Search<'_, 's> {
                 format!("set {} in the state directory's .env (mode 0600)", reference.target),
             );
         }
+    }
+
+    /// A reference to a variable that only the service, or only this shell, has.
+    fn seen_by_one(
+        &self,
+        location: Location<'s>,
+        variable: &str,
+        seen: &str,
+        decision: &mut Decision,
+    ) {
+        // A credential's own variable is looked at place by place, and told as such.
+        if [Credential::Token, Credential::Password].iter().any(|of| of.key() == variable) {
+            return;
+        }
+        let message = if seen == "process" {
+            format!(
+                "{} refers to {variable}, which this shell has and the service does not: the server finds nothing there",
+                location.label()
+            )
+        } else {
+            format!(
+                "{} refers to {variable}, which the service has and this shell does not: programs that are started here find nothing there",
+                location.label()
+            )
+        };
+        decision.finding(Severity::Error, "variable-missing", message).at([location]).remedy(
+            format!(
+                "set {variable} in the state directory's .env (mode 0600), which all of them read"
+            ),
+        );
     }
 
     /// Whether a service sets the variable, where that is a credential's own.
@@ -260,7 +296,10 @@ impl<'s> Search<'_, 's> {
     fn repair(&self, decision: &mut Decision) {
         let of = Credential::Token;
         let unset = self.location(of.auth()).is_some_and(|auth| auth.is_unset());
-        let Some(service) = self.installation.service(Program::Gateway).filter(|_| unset) else {
+        let needed = unset
+            && self.installation.mode == Mode::Local
+            && self.installation.auth_mode() == AuthMode::Token;
+        let Some(service) = self.installation.service(Program::Gateway).filter(|_| needed) else {
             return;
         };
         let mut embedded = self.installation.defined_by(service, of);
@@ -335,21 +374,43 @@ impl<'s> Search<'_, 's> {
         if self.installation.snapshot.phase() != Phase::Rotate {
             return;
         }
-        let effect = if self.installation.version >= NEXT_ERA {
-            "the server takes a changed gateway.auth.token within seconds and closes the connections that used the old one"
-        } else {
-            "the server restarts by itself when gateway.auth.token changes"
-        };
         let by_hand = matches!(self.fact("gateway.reload.mode"), Some("off" | "hot"));
-        let effect = if by_hand {
-            "gateway.reload.mode keeps the server from taking it by itself: restart it"
+        let in_configuration = [Credential::Token, Credential::Password]
+            .into_iter()
+            .filter_map(|of| self.location(of.auth()))
+            .any(|auth| auth.is_plain());
+        let effect = if !in_configuration {
+            "the server takes a changed variable only when it is restarted"
+        } else if by_hand {
+            "gateway.reload.mode keeps the server from taking it by itself"
+        } else if self.installation.version >= NEXT_ERA {
+            "the server takes a changed configuration within seconds, and closes the connections that used the old secret"
         } else {
-            effect
+            "the server restarts by itself when its configuration changes"
         };
-        let message = format!("there is no time in which both tokens hold: {effect}");
+        let message = format!("there is no time in which both secrets hold: {effect}");
         decision
             .finding(Severity::Info, "rotation-without-grace", message)
-            .remedy("clients on other machines need the new token at once: openclaw config set gateway.remote.token there");
+            .remedy("clients on other machines need the new one at once, as their gateway.remote.token or password");
+    }
+
+    /// A unit that belongs to another state directory is not judged by this configuration.
+    fn other_service(&self, decision: &mut Decision) {
+        if !self.installation.is_of_another() {
+            return;
+        }
+        let named = self.fact("service-config-path").or(self.fact("service-state-dir"));
+        let message = format!(
+            "the gateway's unit belongs to {}, not to this configuration: it is left alone",
+            named.unwrap_or("the usual state directory")
+        );
+        let remedy = match named {
+            Some(named) => {
+                format!("look at it with its own: OPENCLAW_STATE_DIR={named} precedent explain")
+            }
+            None => "look at it without OPENCLAW_STATE_DIR and OPENCLAW_CONFIG_PATH".to_owned(),
+        };
+        decision.finding(Severity::Info, "service-of-another", message).remedy(remedy);
     }
 
     /// The copy that the server takes, where it takes one of its own places.

@@ -225,8 +225,12 @@ const TOLD_BY: &[&str] = &[
 
 /// The release; none where nothing tells it, or the deployment says something that is none.
 fn detect(snapshot: &Snapshot) -> Option<Version> {
-    let (_, told) = TOLD_BY.iter().find_map(|name| Some((name, snapshot.fact(name)?)))?;
-    Version::in_text(told)
+    let (said, rest) = TOLD_BY.split_first()?;
+    match snapshot.fact(said) {
+        // What the deployment says counts, even where it is none: that is told.
+        Some(said) => Version::in_text(said),
+        None => rest.iter().find_map(|name| Version::in_text(snapshot.fact(name)?)),
+    }
 }
 
 /// Whether something is configured there, whether or not it leads to a secret.

@@ -87,6 +87,16 @@ impl<'i, 's> Reader<'i, 's> {
             })
     }
 
+    /// Whether the variable that a reference names is one that this program gets: of those that only
+    /// the process, or only the service, has, each sees its own.
+    fn has_variable(&self, location: Location<'s>) -> bool {
+        match self.installation.snapshot.location_attribute(location, "resolved-in") {
+            Some("process") => !self.is_service,
+            Some("service") => self.is_service,
+            _ => true,
+        }
+    }
+
     /// The copy in the service's environment.
     fn own_variable(&self, credential: Credential) -> Option<Location<'s>> {
         self.environment(credential).iter().copied().find(Location::is_plain)
@@ -125,7 +135,8 @@ impl<'i, 's> Reader<'i, 's> {
             if self.is_own_variable(credential, location) {
                 return self.own_variable(credential).is_some();
             }
-            location.is_elsewhere() || (self.has_environment && location.fingerprint().is_some())
+            let gets = self.has_environment && self.has_variable(location);
+            location.is_elsewhere() || (gets && location.fingerprint().is_some())
         })
     }
 
@@ -152,7 +163,7 @@ impl<'i, 's> Reader<'i, 's> {
                 one.without_references()
             } else if self.is_own_variable(credential, location) {
                 Ranking::default().then(self.own_variable(credential), "")
-            } else if self.has_environment {
+            } else if self.has_environment && self.has_variable(location) {
                 one.skipping_unresolved()
             } else {
                 one.without_variables().skipping_unresolved()

@@ -29,7 +29,11 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
     let mut file = None;
     for change in plan.changes() {
         if file != Some(&change.path) {
-            writeln!(out, "{}", paint(BOLD, &format!("--- {}", change.path.display())))?;
+            writeln!(
+                out,
+                "{}",
+                paint(BOLD, &format!("--- {}", harmless(&change.path.display().to_string())))
+            )?;
             file = Some(&change.path);
         }
         let place = change.place().unwrap_or_else(|| "the whole file".to_owned());

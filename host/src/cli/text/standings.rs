@@ -135,7 +135,10 @@ pub(crate) fn copies(out: &mut impl Write, proposal: &Proposal) -> Written {
     for location in snapshot.locations.iter().filter(is_shown) {
         any = true;
         let place = match (snapshot.path_of(location), &location.place) {
-            (Some(path), _) => format!("{} in {}", harmless(&location.label), path.display()),
+            (Some(path), _) => {
+                let path = path.display().to_string();
+                format!("{} in {}", harmless(&location.label), harmless(&path))
+            }
             (None, Place::Variable(_)) => format!("${}", harmless(&location.label)),
             (None, _) => harmless(&location.label),
         };

@@ -3,7 +3,10 @@
 //! An object with the include key holds what the named files hold, later ones over earlier ones, and
 //! its own keys over all of them; objects are put together key by key.
 
-use std::collections::HashMap;
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use jsonc_parser::ast::{Object, Value};
 
@@ -48,7 +51,7 @@ pub(crate) fn find<'d, 't>(
     include_key: Option<&str>,
     pointer: &Pointer,
 ) -> Sighting<'d, 't> {
-    let search = Search { parts, include_key, pointer };
+    let search = Search { parts, include_key, pointer, empty: RefCell::default() };
     match parts.first() {
         Some(first) => search.within(0, first.tree.root(), 0, 0),
         None => search.nothing(0, 0, 0),
@@ -100,6 +103,8 @@ struct Search<'s, 'd, 't> {
     parts: &'d [Part<'t>],
     include_key: Option<&'s str>,
     pointer: &'s Pointer,
+    /// The parts in which nothing was found from a step on: many ways may lead to one part.
+    empty: RefCell<HashSet<(usize, usize)>>,
 }
 
 impl<'d, 't> Search<'_, 'd, 't> {
@@ -122,10 +127,14 @@ impl<'d, 't> Search<'_, 'd, 't> {
         for name in named.iter().rev() {
             let Some(index) = includes.and_then(|includes| includes.get(name)) else { continue };
             let Some(other) = self.parts.get(*index) else { continue };
+            if self.empty.borrow().contains(&(*index, depth)) {
+                continue;
+            }
             let there = self.within(*index, other.tree.root(), depth, depth);
             if !matches!(there.found, Found::Nothing) {
                 return there;
             }
+            self.empty.borrow_mut().insert((*index, depth));
             if there.reach > nearest.reach {
                 nearest = there;
             }
