@@ -93,7 +93,11 @@ impl Follower<'_, '_> {
         let id = text_of(object, "id").unwrap_or_default();
         let provider = text_of(object, "provider").unwrap_or("default");
         let (kind, value) = match text_of(object, "source") {
-            Some("env") => return Some(self.to_variable(id)),
+            // Only the provider of that name need not be configured.
+            Some("env") if provider == "default" || self.provider(provider, "env").is_some() => {
+                return Some(self.to_variable(id));
+            }
+            Some("env") => (ReferenceKind::Environment, None),
             Some("file") => (ReferenceKind::File, self.in_file(provider, id)),
             Some("exec") => (ReferenceKind::Command, self.told_by(provider, id)),
             Some("store") => (ReferenceKind::Store, None),
