@@ -202,12 +202,17 @@ impl<'s> Search<'_, 's> {
         {
             let Some(location) = self.location(name) else { continue };
             let Some(reference) = location.reference() else { continue };
-            let nowhere = reference.kind == ReferenceKind::Environment
-                && reference.resolved.is_none()
-                && !self.is_supplied(&reference.target);
-            if !nowhere {
+            if reference.kind != ReferenceKind::Environment {
                 continue;
             }
+            let nowhere = reference.resolved.is_none() && !self.is_supplied(&reference.target);
+            let found = if nowhere {
+                "is set nowhere here"
+            } else if self.stops_server(location) {
+                "the server does not find"
+            } else {
+                continue;
+            };
             let consequence = if self.installation.version < Version::KNOWS_REFERENCES {
                 "the configuration is refused"
             } else if self.installation.version < STARTS_WITHOUT_VARIABLE {
@@ -216,7 +221,7 @@ impl<'s> Search<'_, 's> {
                 "the server starts with a random token that nobody knows"
             };
             let message = format!(
-                "{} refers to {}, which is set nowhere here: {consequence}",
+                "{} refers to {}, which {found}: {consequence}",
                 location.label(),
                 reference.target
             );
@@ -224,6 +229,15 @@ impl<'s> Search<'_, 's> {
                 format!("set {} in the state directory's .env (mode 0600)", reference.target),
             );
         }
+    }
+
+    /// Whether the server fails at a reference, whatever it leads to for others.
+    fn stops_server(&self, location: Location<'s>) -> bool {
+        let mut consumers = self.installation.snapshot.consumers();
+        consumers.any(|consumer| {
+            consumer.name == "gateway"
+                && self.installation.resolve(consumer).standing == Standing::Unresolved(location.id)
+        })
     }
 
     /// Whether a service sets the variable, where that is a credential's own.
