@@ -97,8 +97,17 @@ impl Sandbox {
         self
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.env.remove(name);
+    }
+
+    /// The environment that the binary runs with.
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.env
     }
 
     /// Sets a variable; the gateway's are secrets, which no output may show.
@@ -111,7 +120,7 @@ impl Sandbox {
     }
 
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.env.remove(name);
+        self.unset(name);
         self
     }
 

@@ -203,17 +203,33 @@ impl<'s> Search<'_, 's> {
         {
             let Some(location) = self.location(name) else { continue };
             let Some(reference) = location.reference() else { continue };
+            if reference.kind == ReferenceKind::Unknown {
+                let message = format!(
+                    "{} is a reference, or a text with one in it, of a form that is not followed here: what its readers make of it depends on the release, and server and clients may differ",
+                    location.label()
+                );
+                decision
+                    .finding(Severity::Warning, "reference-unknown", message)
+                    .at([location])
+                    .remedy("keep the whole secret in one variable, and refer to it as ${NAME}");
+            }
             if reference.kind != ReferenceKind::Environment {
                 continue;
             }
             let seen = self.installation.snapshot.location_attribute(location, "resolved-in");
-            if let Some(seen) = seen {
+            // A credential's own variable is looked at place by place.
+            if let Some(seen) = seen.filter(|_| !is_own(&reference.target)) {
                 self.seen_by_one(location, &reference.target, seen, decision);
                 continue;
             }
-            if reference.resolved.is_some() || self.is_supplied(&reference.target) {
+            let nowhere = reference.resolved.is_none() && !self.is_supplied(&reference.target);
+            let found = if nowhere {
+                "is set nowhere here"
+            } else if self.stops_server(location) {
+                "the server does not find"
+            } else {
                 continue;
-            }
+            };
             let consequence = if self.installation.version < Version::KNOWS_REFERENCES {
                 "the configuration is refused"
             } else if self.installation.version < STARTS_WITHOUT_VARIABLE {
@@ -222,7 +238,7 @@ impl<'s> Search<'_, 's> {
                 "the server starts with a random token that nobody knows"
             };
             let message = format!(
-                "{} refers to {}, which is set nowhere here: {consequence}",
+                "{} refers to {}, which {found}: {consequence}",
                 location.label(),
                 reference.target
             );
@@ -240,10 +256,6 @@ impl<'s> Search<'_, 's> {
         seen: &str,
         decision: &mut Decision,
     ) {
-        // A credential's own variable is looked at place by place, and told as such.
-        if [Credential::Token, Credential::Password].iter().any(|of| of.key() == variable) {
-            return;
-        }
         let message = if seen == "process" {
             format!(
                 "{} refers to {variable}, which this shell has and the service does not: the server finds nothing there",
@@ -260,6 +272,15 @@ impl<'s> Search<'_, 's> {
                 "set {variable} in the state directory's .env (mode 0600), which all of them read"
             ),
         );
+    }
+
+    /// Whether the server fails at a reference, whatever it leads to for others.
+    fn stops_server(&self, location: Location<'s>) -> bool {
+        let mut consumers = self.installation.snapshot.consumers();
+        consumers.any(|consumer| {
+            consumer.name == "gateway"
+                && self.installation.resolve(consumer).standing == Standing::Unresolved(location.id)
+        })
     }
 
     /// Whether a service sets the variable, where that is a credential's own.
@@ -424,4 +445,9 @@ impl<'s> Search<'_, 's> {
             _ => None,
         }
     }
+}
+
+/// Whether a variable is one of the credentials' own.
+fn is_own(variable: &str) -> bool {
+    [Credential::Token, Credential::Password].iter().any(|of| of.key() == variable)
 }

@@ -78,13 +78,15 @@ impl<'i, 's> Reader<'i, 's> {
         }
     }
 
-    /// Whether a reference leads to the credential's own variable, which a service may have from
-    /// elsewhere than the process that was observed.
+    /// Whether a reference leads to the credential's own variable, and this program has another one
+    /// than the process that was observed: a service has variables of its own, and not every release
+    /// takes every file's.
     fn is_own_variable(&self, credential: Credential, location: Location<'s>) -> bool {
-        self.is_service
-            && location.reference().is_some_and(|reference| {
-                reference.kind == ReferenceKind::Environment && reference.target == credential.key()
-            })
+        let is_own = location.reference().is_some_and(|reference| {
+            reference.kind == ReferenceKind::Environment && reference.target == credential.key()
+        });
+        let own = || self.own_variable(credential).and_then(|own| own.fingerprint());
+        is_own && (self.is_service || own() != location.fingerprint())
     }
 
     /// Whether the variable that a reference names is one that this program gets: of those that only
@@ -97,7 +99,7 @@ impl<'i, 's> Reader<'i, 's> {
         }
     }
 
-    /// The copy in the service's environment.
+    /// The copy in the program's environment.
     fn own_variable(&self, credential: Credential) -> Option<Location<'s>> {
         self.environment(credential).iter().copied().find(Location::is_plain)
     }
