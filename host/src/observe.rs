@@ -110,6 +110,7 @@ pub fn observe(
         .collect();
     let facts =
         facts::observe(deployment, &locations, &pass.documents, &mut pass.files, &variables);
+    let mixed = pass.files.mixed();
     let mut snapshot = Snapshot {
         deployment: deployment.name.clone(),
         phase,
@@ -132,6 +133,7 @@ pub fn observe(
     };
     report::absent(deployment, &mut snapshot, &pass.documents);
     report::unreadable(&mut snapshot, &pass.documents);
+    report::mixed(&mut snapshot, &mixed);
     Observed { snapshot, vault: pass.vault }
 }
 

@@ -77,6 +77,11 @@ impl<'p> Files<'p> {
         state.reference = spec.references.first().copied();
     }
 
+    /// The files whose readers do not agree on their grammar.
+    pub(super) fn mixed(&self) -> Vec<FileId> {
+        self.mixed.clone()
+    }
+
     /// Whether a file is read by readers that do not agree on its grammar.
     pub(super) fn is_mixed(&self, id: FileId) -> bool {
         self.mixed.contains(&id)

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::Deployment,
-    model::{Fault, LocationId, LocationKind, Presence, Severity, Snapshot},
+    model::{Fault, FileId, LocationId, LocationKind, Presence, Severity, Snapshot},
 };
 
 /// One finding for each document that is not there: nothing is wrong with that, unless it should be.
@@ -87,6 +87,32 @@ pub(super) fn unreadable(snapshot: &mut Snapshot, documents: &Documents) {
             message,
             Some(file::remedy(fault).to_owned()),
             vec![id],
+        );
+    }
+}
+
+/// Files that are read by two grammars, and for that are not edited.
+pub(super) fn mixed(snapshot: &mut Snapshot, files: &[FileId]) {
+    for id in files {
+        let Some(path) = snapshot.file(*id).map(|file| file.path.display().to_string()) else {
+            continue;
+        };
+        let locations = (0..snapshot.locations.len()).map(LocationId::from_index);
+        let in_it = |at: &LocationId| {
+            snapshot.location(*at).is_some_and(|location| location.place.file() == Some(*id))
+        };
+        let locations: Vec<LocationId> = locations.filter(in_it).collect();
+        let message = format!(
+            "{path} is read in two ways, which do not agree on quotes and comments; it is left as it is"
+        );
+        let remedy =
+            "give the unit a file of its own, or none: the gateway reads its .env by itself";
+        snapshot.find(
+            Severity::Info,
+            "file-read-in-two-ways",
+            message,
+            Some(remedy.to_owned()),
+            locations,
         );
     }
 }

@@ -1,12 +1,17 @@
 //! One credential: which copy is the truth, and what becomes of the others.
+//!
+//! | module | what |
+//! |---|---|
+//! | `followers` | the copies that follow the truth, and those that can only be told |
+//! | `services` | the copies in the definition of a service |
 
-use precedent_guest::{Consumer, Decision, Location, Presence, ReferenceKind, Refusal, Severity};
+mod followers;
+mod services;
+
+use precedent_guest::{Consumer, Decision, Location, ReferenceKind, Refusal, Severity};
 use precedent_openclaw::{Credential, Installation, Mode, Program, Service};
 
-use crate::{
-    rotation,
-    settings::{NodeServices, Settings},
-};
+use crate::{rotation, settings::Settings};
 
 /// A credential in the policy's keeping.
 pub(crate) struct Custody<'i, 's> {
@@ -102,6 +107,10 @@ impl<'i, 's> Custody<'i, 's> {
             None if authority.reference().is_none() => authority,
             None => return Err(rotation::kept_elsewhere(authority)),
         };
+        // Nothing else may change where this cannot.
+        if !to.writable && !to.same_secret(&new) {
+            return Err(rotation::read_only(to));
+        }
         decision.write_unless_equal(
             new,
             to,
@@ -206,9 +215,7 @@ impl<'i, 's> Custody<'i, 's> {
         let named =
             |name: &str| installation.location(&format!("{name}.{}", self.credential.name()));
         let embedded = self.services.iter().flat_map(|service| {
-            let in_force = move |location: &Location<'s>| {
-                installation.snapshot.location_attribute(*location, "in-force") != Some("no")
-            };
+            let in_force = |location: &Location<'s>| self.is_in_force(*location);
             let all: Vec<_> = installation.defined_by(*service, self.credential).collect();
             let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(in_force);
             first.into_iter().chain(last)
@@ -313,287 +320,9 @@ impl<'i, 's> Custody<'i, 's> {
         unseen
     }
 
-    /// Copies in files that follow the truth where they differ.
-    fn follow(&self, truth: Truth<'s>, decision: &mut Decision) {
-        let of = self.credential;
-        let in_configuration = match of {
-            Credential::Token => ["config.env-token", "config.env-vars-token"],
-            Credential::Password => ["config.env-password", "config.env-vars-password"],
-        };
-        let files = [format!("dotenv.{}", of.name()), format!("gateway-env.{}", of.name())];
-        // In remote mode gateway.auth.* is not ours to judge, and gateway.remote.* is the truth.
-        let remote = (self.installation.mode == Mode::Local).then(|| of.remote());
-        let followers = remote
-            .into_iter()
-            .chain(in_configuration)
-            .chain(files.iter().map(String::as_str))
-            .filter_map(|name| self.installation.location(name));
-        for copy in followers.filter(|copy| copy.id != truth.from.id && copy.id != truth.to.id) {
-            self.follow_one(truth, copy, decision);
-        }
-    }
-
-    fn follow_one(&self, truth: Truth<'s>, copy: Location<'s>, decision: &mut Decision) {
-        if !copy.is_plain() || copy.same_secret(&truth.from) {
-            return;
-        }
-        let (label, source) = (copy.label(), truth.from.label());
-        // A stale copy of another gateway's is told, and nothing more can be known.
-        if !truth.from.is_plain() {
-            if truth.from.fingerprint().is_some() {
-                let message = format!(
-                    "{label} holds another {} than {source} leads to; it is left, for {source} is a reference and no secret is copied out of one",
-                    self.noun()
-                );
-                decision
-                    .finding(Severity::Warning, "copy-differs", message)
-                    .at([copy, truth.from])
-                    .remedy(format!("openclaw config unset {label}, or let it refer to the same"));
-            }
-            return;
-        }
-        if !copy.writable {
-            let message = format!("{label} should follow {source}, but cannot be written here");
-            decision
-                .finding(Severity::Error, "target-read-only", message)
-                .at([copy])
-                .remedy("change the copy where it is made");
-            return;
-        }
-        decision.write_unless_equal(truth.from, copy, format!("{label} follows {source}"));
-    }
-
-    /// Takes the copies out of the service's definition. Where one is all that a reference leads to,
-    /// it stays: without it the server would be locked out itself.
-    fn empty_service(&self, truth: Option<Truth<'s>>, decision: &mut Decision) {
-        for service in &self.services {
-            self.empty_one(*service, truth, decision);
-        }
-    }
-
-    fn empty_one(&self, service: Service, truth: Option<Truth<'s>>, decision: &mut Decision) {
-        let noun = self.noun();
-        let copies: Vec<Location<'s>> =
-            self.installation.defined_by(service, self.credential).collect();
-        for copy in copies.iter().copied().filter(|copy| copy.is_plain()) {
-            let differs = truth.is_some_and(|truth| {
-                truth.from.fingerprint().is_some() && !copy.same_secret(&truth.from)
-            });
-            if !self.installation.is_embedded(copy) {
-                if differs {
-                    self.tell_drift(service, copy, decision);
-                }
-                continue;
-            }
-            let message = format!(
-                "{} holds the {noun} in clear: everybody who may read the unit has it, and it stays when the {noun} is changed",
-                copy.label()
-            );
-            decision
-                .finding(Severity::Warning, format!("{}-embedded", self.credential.name()), message)
-                .at([copy])
-                .remedy(match truth {
-                    Some(_) => "precedent apply".to_owned(),
-                    None => format!(
-                        "nothing says that it is kept anywhere else, so it is left; if nobody needs it, remove it, then {}",
-                        service.reload
-                    ),
-                });
-            if let Some(truth) = truth.filter(|_| differs) {
-                let message = format!(
-                    "{} holds another {noun} than {}: programs that the service starts present the old one",
-                    copy.label(),
-                    truth.from.label()
-                );
-                decision
-                    .finding(
-                        Severity::Warning,
-                        format!("{}-mismatch", self.credential.name()),
-                        message,
-                    )
-                    .at([copy, truth.from])
-                    .remedy("precedent apply");
-            }
-            self.empty(service, copy, truth, decision);
-        }
-    }
-
-    fn tell_drift(&self, service: Service, copy: Location<'s>, decision: &mut Decision) {
-        let message = format!(
-            "{} holds another {} than the configuration; the file is the installer's, and is left",
-            copy.label(),
-            self.noun()
-        );
-        decision
-            .finding(Severity::Warning, format!("{}-drift", self.credential.name()), message)
-            .at([copy])
-            .remedy(format!("openclaw gateway install --force, then {}", service.restart));
-    }
-
-    fn empty(
-        &self,
-        service: Service,
-        copy: Location<'s>,
-        truth: Option<Truth<'s>>,
-        decision: &mut Decision,
-    ) {
-        let label = copy.label();
-        let Some(truth) = truth else {
-            // Nothing says that this secret is kept anywhere else.
-            return;
-        };
-        if !copy.writable {
-            let message = format!("{label} should go, but cannot be written here");
-            decision
-                .finding(Severity::Error, "target-read-only", message)
-                .at([copy])
-                .remedy("run precedent apply as the user that may write it");
-            return;
-        }
-        if truth.to.is_plain() || truth.to.id != truth.from.id {
-            let reason = format!(
-                "{} is kept in {}, so the unit need not hold it",
-                self.noun(),
-                truth.to.label()
-            );
-            decision.remove(copy, self.with_reload(service, reason));
-            return;
-        }
-        match self.supply_without(service, copy, truth) {
-            Supply::Enough => {
-                let reason = format!("{} does not need it", truth.to.label());
-                decision.remove(copy, self.with_reload(service, reason));
-            }
-            Supply::Into(file) => {
-                let reason = format!(
-                    "{} refers to {}, which only the unit sets; it moves to a file that is not read by everybody",
-                    truth.to.label(),
-                    self.credential.key()
-                );
-                decision.write_unless_equal(copy, file, reason.clone());
-                decision.remove(copy, self.with_reload(service, reason));
-            }
-            Supply::None => {
-                let message = format!(
-                    "{} refers to {}, which only the unit sets: it is left there, for without it the server would have none",
-                    truth.to.label(),
-                    self.credential.key()
-                );
-                decision
-                    .finding(Severity::Warning, "reference-needs-unit", message)
-                    .at([copy, truth.to])
-                    .remedy("make an empty ~/.openclaw/.env (mode 0600), then precedent apply moves it there");
-            }
-        }
-    }
-
-    /// Whether a reference in the configuration leads somewhere without the unit's own copies.
-    fn supply_without(&self, service: Service, copy: Location<'s>, truth: Truth<'s>) -> Supply<'s> {
-        let own = truth.to.reference().is_some_and(|reference| {
-            reference.kind == ReferenceKind::Environment
-                && reference.target == self.credential.key()
-        });
-        if !own {
-            return Supply::Enough;
-        }
-        let name =
-            |file: &str| self.installation.location(&format!("{file}.{}", self.credential.name()));
-        let files = || ["dotenv", "gateway-env"].into_iter().filter_map(name);
-        let mut defined = self.installation.defined_by(service, self.credential);
-        if defined.any(|l| l.is_plain() && !self.installation.is_embedded(l)) {
-            return Supply::Enough;
-        }
-        // The unit's own wins over a file's; so a file that holds another would change the server's.
-        match files().find(|file| file.presence != Presence::Absent) {
-            Some(file) if file.same_secret(&copy) => Supply::Enough,
-            Some(file) if file.writable => Supply::Into(file),
-            Some(_) => Supply::None,
-            None => files().find(|file| file.writable).map_or(Supply::None, Supply::Into),
-        }
-    }
-
-    fn with_reload(&self, service: Service, reason: String) -> String {
-        format!("{reason}; then {}", service.reload)
-    }
-
-    fn node_services(&self, truth: Truth<'s>, decision: &mut Decision) {
-        let Some(node) = self.installation.service(Program::NodeHost) else { return };
-        let noun = self.noun();
-        // What a node presents to a gateway elsewhere is not ours to judge.
-        let host = self.installation.snapshot.fact("node-gateway-host");
-        let is_here =
-            |host| matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]" | "0.0.0.0");
-        if self.installation.mode == Mode::Local && host.is_some_and(|host| !is_here(host)) {
-            return;
-        }
-        for copy in self.node_copies() {
-            if self.installation.is_embedded(copy) {
-                let message = format!(
-                    "{} holds the {noun} in clear, and nothing of OpenClaw's own looks at it",
-                    copy.label()
-                );
-                decision
-                    .finding(Severity::Info, format!("node-{}-embedded", self.noun()), message)
-                    .at([copy])
-                    .remedy(
-                        "openclaw node install --force keeps it in a file of its own since 2026.7",
-                    );
-            }
-            if truth.from.fingerprint().is_none() || copy.same_secret(&truth.from) {
-                continue;
-            }
-            let message = format!(
-                "{} holds another {noun} than {}: the node is refused when it connects again",
-                copy.label(),
-                truth.from.label()
-            );
-            let follows = self.settings.node_services == NodeServices::KeepInStep;
-            let setting = if follows { "" } else { " --set node-services=keep-in-step" };
-            let remedy =
-                format!("precedent apply{setting}, then {}, then {}", node.reload, node.restart);
-            decision
-                .finding(Severity::Warning, format!("node-{}-mismatch", self.noun()), message)
-                .at([copy, truth.from])
-                .remedy(remedy);
-            let writable = copy.writable
-                && self.installation.snapshot.location_attribute(copy, "in-force") != Some("no");
-            if follows && truth.from.is_plain() && writable {
-                let reason = format!(
-                    "{} follows {}; then {}, then {}",
-                    copy.label(),
-                    truth.from.label(),
-                    node.reload,
-                    node.restart
-                );
-                decision.write_unless_equal(truth.from, copy, reason);
-            }
-        }
-    }
-
-    /// Variables of the shell, and of a folder that is not ours, which no plan can change.
-    fn tell_stale_variables(&self, truth: Truth<'s>, decision: &mut Decision) {
-        // Inside the service they are the service's, which the next start has anew.
-        if self.installation.in_service {
-            return;
-        }
-        let known = truth.from.fingerprint().is_some();
-        let variable = self.installation.location(self.credential.env());
-        let stale = |place: &Location<'s>| place.is_plain() && !place.same_secret(&truth.from);
-        if let Some(variable) = variable.filter(|place| known && stale(place)) {
-            let message = format!(
-                "{} in this shell holds another {} than {}",
-                variable.label(),
-                self.noun(),
-                truth.from.label()
-            );
-            decision
-                .finding(Severity::Warning, "variable-stale", message)
-                .at([variable, truth.from])
-                .remedy(format!(
-                    "unset {}, and take it out of the shell's profile",
-                    variable.label()
-                ));
-        }
+    /// Whether systemd would take the variable from there.
+    fn is_in_force(&self, location: Location<'s>) -> bool {
+        self.installation.snapshot.location_attribute(location, "in-force") != Some("no")
     }
 
     fn noun(&self) -> &'static str {
@@ -602,14 +331,4 @@ impl<'i, 's> Custody<'i, 's> {
             Credential::Password => "password",
         }
     }
-}
-
-/// What a reference leads to once the unit holds nothing.
-enum Supply<'s> {
-    /// Something else.
-    Enough,
-    /// Nothing yet, but there is a file for it.
-    Into(Location<'s>),
-    /// Nothing.
-    None,
 }

@@ -70,6 +70,19 @@ pub(crate) fn kept_elsewhere(place: Location<'_>) -> Refusal {
     }
 }
 
+/// Why the new secret cannot be written where it belongs.
+pub(crate) fn read_only(place: Location<'_>) -> Refusal {
+    Refusal {
+        code: "target-read-only".to_owned(),
+        reason: format!(
+            "{} should take the new secret, but the file does not exist or cannot be written here",
+            place.label()
+        ),
+        remedy: Some("make the file and its folder writable for this user".to_owned()),
+        locations: vec![place.id],
+    }
+}
+
 /// The steps after the files are written, in order: whoever does not see the change by itself is
 /// restarted, then it is looked whether all agree.
 pub(crate) fn steps(

@@ -1,8 +1,8 @@
 //! How OpenClaw's own programs resolve their gateway credentials, by version.
 //!
 //! To understand precedence, read [`era`]: it is the table of who looks where, in which order,
-//! since when. Three sorts of programs walk it, each with its own way with references. The names of locations, consumers and facts are those of the
-//! host's `openclaw` preset.
+//! since when. Three sorts of programs walk it, each with its own way with references. The names of
+//! locations, consumers and facts are those of the host's `openclaw` preset.
 //!
 //! # Layout
 //!
