@@ -8,7 +8,7 @@
 mod settings;
 
 use precedent_guest::{Answer, Decision, Location, Policy, Presence, Severity, Snapshot};
-use precedent_openclaw::{AuthMode, Credential, Installation, Mode, Version};
+use precedent_openclaw::{AuthMode, Credential, Installation, Mode, Version, holes};
 
 pub use settings::{Persist, Settings};
 
@@ -36,14 +36,8 @@ impl Policy for Helm {
                 follow(&installation, settings.persist, source, copy, &mut decision);
             }
         }
-        if authority.is_some() && !installation.version_known {
-            let message = format!(
-                "the version of OpenClaw is not known here; its programs are taken to read as those of {}",
-                installation.version
-            );
-            decision
-                .finding(Severity::Info, "version-unknown", message)
-                .remedy("say it: --attribute openclaw-version=2026.9.6, or [deployment.attributes] in the manifest");
+        if authority.is_some() {
+            holes::version(&installation, &mut decision);
         }
         installation.judge(&mut decision, |consumer, resolved| {
             let token = snapshot.credential_name(consumer.credential) == "gateway-token";

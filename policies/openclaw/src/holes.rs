@@ -29,6 +29,11 @@ pub fn find(installation: &Installation<'_>, decision: &mut Decision) {
     search.other_service(decision);
 }
 
+/// Says which release is taken for granted, where that is not sure.
+pub fn version(installation: &Installation<'_>, decision: &mut Decision) {
+    Search { installation }.version(decision);
+}
+
 struct Search<'i, 's> {
     installation: &'i Installation<'s>,
 }
