@@ -279,7 +279,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         mount -t tmpfs -o size=64k none "$HOME/.openclaw"
         printf '%s' "$CONFIG" > "$HOME/.openclaw/openclaw.json"
         dd if=/dev/zero of="$HOME/.openclaw/fill" bs=4096 2>/dev/null || true
-        code=0; "$PROGRAM" apply || code=$?
+        code=0; "$PROGRAM" apply --policy helm || code=$?
         printf '%s' "$CONFIG" | cmp - "$HOME/.openclaw/openclaw.json"
         test "$(ls -A "$HOME/.openclaw" | wc -l)" = 2
         exit $code

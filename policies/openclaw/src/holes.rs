@@ -97,7 +97,7 @@ impl<'s> Search<'_, 's> {
             decision
                 .finding(Severity::Warning, "remote-copy-stale", message)
                 .at([remote, truth])
-                .remedy("precedent apply");
+                .remedy("precedent apply; where that leaves it alone, precedent rotate");
         }
     }
 

@@ -37,8 +37,7 @@ impl<'s> Custody<'_, 's> {
         let passing = truth.to.name == self.credential.env();
         if passing || !truth.from.is_plain() {
             if truth.from.fingerprint().is_some() {
-                let message =
-                    format!("{label} holds another {} than {source} leads to", self.noun());
+                let message = format!("{label} holds another {} than {source}", self.noun());
                 decision
                     .finding(Severity::Warning, "copy-differs", message)
                     .at([copy, truth.from])
