@@ -1,6 +1,6 @@
 //! What OpenClaw's own service audit and repair were recorded to do, against the binary policy.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt};
 
 use precedent::{
     cases::{self, Runner, Staged},
@@ -349,6 +349,8 @@ fn real_units_become_tokenless() {
         let unit = sandbox.path("home/.config/systemd/user/openclaw-gateway.service");
         fs::create_dir_all(unit.parent().unwrap()).unwrap();
         fs::write(&unit, &before).unwrap();
+        // Read-only, as a package's file may be: the folder is the user's.
+        fs::set_permissions(&unit, fs::Permissions::from_mode(0o444)).unwrap();
         fs::write(sandbox.config(), r#"{"gateway":{"auth":{"token":"canary-rotated"}}}"#).unwrap();
         let run = sandbox.run(&["apply"]);
         assert_eq!(run.code, Some(0), "{run:?}");
@@ -356,6 +358,8 @@ fn real_units_become_tokenless() {
         let kept: Vec<&str> =
             before.split_inclusive('\n').filter(|line| !line.contains(TOKEN)).collect();
         assert_eq!(after, kept.concat(), "{name}");
+        assert_eq!(fs::metadata(&unit).unwrap().permissions().mode() & 0o777, 0o444, "{name}");
+        fs::set_permissions(&unit, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(before.len() > after.len(), embeds, "{name}");
         let again = sandbox.run(&["apply"]);
         assert!(again.stdout.contains("Nothing to change"), "{}", again.stdout);

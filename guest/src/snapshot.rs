@@ -144,6 +144,14 @@ impl Snapshot {
         (0..).zip(&self.0.consumers).map(|(id, record)| Consumer { id, record })
     }
 
+    /// The consumer with this name that reads this credential.
+    #[must_use]
+    pub fn consumer_of(&self, name: &str, credential: &str) -> Option<Consumer<'_>> {
+        self.consumers().find(|consumer| {
+            consumer.name == name && self.credential_name(consumer.credential) == credential
+        })
+    }
+
     /// The location with this number.
     #[must_use]
     pub fn location(&self, id: LocationId) -> Option<Location<'_>> {

@@ -263,7 +263,11 @@ impl Question<'_> {
                 file: id,
                 pointer: pointer.clone(),
                 modified: contents.modified,
-                writable: contents.writable,
+                // An installer's file has whatever mode that left it; a person's is taken at its word.
+                writable: match self.spec.syntax {
+                    Syntax::Unit | Syntax::Plist => contents.replaceable,
+                    _ => contents.writable,
+                },
             };
             (pointer.clone(), sight)
         };

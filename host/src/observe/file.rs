@@ -22,8 +22,10 @@ pub struct FileContents {
     pub bytes: Zeroizing<Vec<u8>>,
     /// When it was last changed, in seconds since 1970.
     pub modified: Option<u64>,
-    /// Whether this process could replace it.
+    /// Whether this process could replace it, and nobody has made it read-only.
     pub writable: bool,
+    /// Whether this process could replace it, whatever its mode says.
+    pub replaceable: bool,
     /// Whether it is this user's, and nobody else may read or write it.
     pub private: bool,
 }
@@ -118,31 +120,38 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
     if bytes.len() as u64 > LARGEST {
         return Err(ReadError::TooLarge);
     }
+    let replaceable = is_replaceable(path, &metadata);
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     Ok(FileContents {
         bytes,
         modified: modified.map(|since| since.as_secs()),
-        writable: is_replaceable(path, &metadata),
+        writable: replaceable && is_open_to_writing(path, &metadata),
+        replaceable,
         private: metadata.permissions().mode() & 0o077 == 0
             && metadata.uid() == rustix::process::geteuid().as_raw(),
     })
 }
 
-/// Whether this process could put another file in this one's place. A file that nobody may write is
-/// taken at its word, even by root; and so is a Kubernetes mount, whose files are links through
-/// `..data` that the kubelet swaps.
+/// Whether this process could put another file in this one's place. A Kubernetes mount's files are
+/// links through `..data` that the kubelet swaps, and another name of the same file would keep the old
+/// secret, and nobody would know.
 fn is_replaceable(path: &Path, metadata: &std::fs::Metadata) -> bool {
-    let Ok(real) = path.canonicalize() else {
-        return false;
-    };
-    let by_mode = metadata.permissions().mode() & 0o222 != 0;
-    let access = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
-    by_mode
-        // Another name of the same file would keep the old secret, and nobody would know.
-        && metadata.nlink() == 1
+    let folder = path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned));
+    metadata.nlink() == 1
         && !goes_through_data_link(path)
-        && access(&real, Access::WRITE_OK)
-        && real.parent().is_some_and(|folder| access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK))
+        && folder.is_some_and(|folder| {
+            may(&folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+        })
+}
+
+/// Whether the file itself is open to writing. One that nobody may write is taken at its word, even by
+/// root.
+fn is_open_to_writing(path: &Path, metadata: &std::fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o222 != 0 && may(path, Access::WRITE_OK)
+}
+
+fn may(path: &Path, access: Access) -> bool {
+    accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
 }
 
 /// Whether the path is in a mounted ConfigMap or Secret: a step of it, or a link on it, is `..data`.

@@ -170,6 +170,7 @@ impl World for Memory {
             bytes: Zeroizing::new(text.clone().into_bytes()),
             modified: None,
             writable: true,
+            replaceable: true,
             private: true,
         })
     }

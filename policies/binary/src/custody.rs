@@ -201,11 +201,7 @@ impl<'i, 's> Custody<'i, 's> {
 
     /// The gateway as a consumer of this credential.
     fn server(&self) -> Option<Consumer<'s>> {
-        let snapshot = self.installation.snapshot;
-        snapshot.consumers().find(|consumer| {
-            consumer.name == "gateway"
-                && snapshot.credential_name(consumer.credential) == self.credential.name()
-        })
+        self.installation.snapshot.consumer_of("gateway", self.credential.name())
     }
 
     /// Usable copies anywhere, the one to keep first: what the operator's shell says, then what the

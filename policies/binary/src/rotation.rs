@@ -95,13 +95,7 @@ pub(crate) fn steps(
     let in_configuration = to.name == credential.auth();
     let by_hand = matches!(installation.snapshot.fact("gateway.reload.mode"), Some("off" | "hot"));
     let alone = in_configuration && !by_hand;
-    let consumer = |name: &str| {
-        let snapshot = installation.snapshot;
-        snapshot.consumers().find(|consumer| {
-            consumer.name == name
-                && snapshot.credential_name(consumer.credential) == credential.name()
-        })
-    };
+    let consumer = |name| installation.snapshot.consumer_of(name, credential.name());
     if let Some(server) = consumer("gateway").filter(|_| !alone) {
         let restart = installation
             .service(Program::Gateway)

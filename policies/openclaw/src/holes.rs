@@ -441,10 +441,7 @@ impl<'s> Search<'_, 's> {
 
     /// The copy that the server takes, where it takes one of its own places.
     fn server_copy(&self, of: Credential) -> Option<Location<'s>> {
-        let snapshot = self.installation.snapshot;
-        let server = snapshot.consumers().find(|consumer| {
-            consumer.name == "gateway" && snapshot.credential_name(consumer.credential) == of.name()
-        })?;
+        let server = self.installation.snapshot.consumer_of("gateway", of.name())?;
         match self.installation.resolve(server).standing {
             Standing::Copy(id) => self.copy(id).filter(|copy| copy.name != of.remote()),
             _ => None,

@@ -50,7 +50,7 @@ impl<'s> Custody<'_, 's> {
             decision
                 .finding(Severity::Error, "target-read-only", message)
                 .at([copy])
-                .remedy("change the copy where it is made");
+                .remedy("make the file and its folder writable for this user, or change the copy where it is made");
             return;
         }
         decision.write_unless_equal(truth.from, copy, format!("{label} follows {source}"));

@@ -87,10 +87,9 @@ impl<'s> Custody<'_, 's> {
         };
         if !copy.writable {
             let message = format!("{label} should go, but cannot be written here");
-            decision
-                .finding(Severity::Error, "target-read-only", message)
-                .at([copy])
-                .remedy("run precedent apply as the user that may write it");
+            decision.finding(Severity::Error, "target-read-only", message).at([copy]).remedy(
+                "make the file and its folder writable for this user, then precedent apply",
+            );
             return;
         }
         if truth.to.is_plain() || truth.to.id != truth.from.id {
