@@ -354,6 +354,7 @@ fn real_units_become_tokenless() {
         fs::write(sandbox.config(), r#"{"gateway":{"auth":{"token":"canary-rotated"}}}"#).unwrap();
         let run = sandbox.run(&["apply"]);
         assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(run.stdout.contains("✓ removed unit.gateway-token"), embeds, "{}", run.stdout);
         let after = fs::read_to_string(&unit).unwrap();
         let kept: Vec<&str> =
             before.split_inclusive('\n').filter(|line| !line.contains(TOKEN)).collect();

@@ -6,7 +6,7 @@ use precedent::{
     Proposal,
     apply::{Outcome, Status},
     model::{Presence, Snapshot},
-    plan::{Change, ChangeKind, Step},
+    plan::{Change, ChangeKind, Plan, Step},
 };
 
 use super::{
@@ -91,13 +91,18 @@ pub(crate) fn outcome(
     if !outcome.changes.is_empty() {
         section(out, "Done")?;
     }
+    let planned = proposal.plan().map(Plan::changes).unwrap_or_default();
     for change in &outcome.changes {
+        let is_removal = |planned: &Change| {
+            planned.target == change.target && planned.action == ChangeKind::Remove
+        };
         let status = match change.status {
+            Status::Applied if planned.iter().any(is_removal) => paint(GREEN, "✓ removed"),
             Status::Applied => paint(GREEN, "✓ written"),
             Status::RolledBack => paint(YELLOW, "put back"),
             _ => paint(RED, "✗ failed"),
         };
-        writeln!(out, "  {status} {} ({})", harmless(&change.to), change.target)?;
+        writeln!(out, "  {status} {} ({})", harmless(&change.to), harmless(&change.target))?;
     }
     let now = after.unwrap_or(proposal);
     if after.is_some() || !now.is_in_order() {
