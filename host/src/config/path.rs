@@ -1,6 +1,9 @@
 //! Paths with variables.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -71,11 +74,18 @@ impl PathTemplate {
             Self::One(path) => return path.clone(),
             Self::FirstOf(candidates) => candidates,
         };
-        let written = candidates.iter().map(|candidate| match candidate {
-            Candidate::Path(path) => path.clone(),
-            Candidate::Existing { existing } => existing.join(", else "),
-        });
-        written.collect::<Vec<_>>().join(", else ")
+        let mut written: Vec<&str> = Vec::new();
+        for candidate in candidates {
+            let paths = match candidate {
+                Candidate::Path(path) => std::slice::from_ref(path),
+                Candidate::Existing { existing } => existing.as_slice(),
+            };
+            // One may stand twice: among those that exist, and for where none does.
+            written.extend(paths.iter().map(String::as_str));
+        }
+        let mut seen = BTreeSet::new();
+        written.retain(|path| seen.insert(*path));
+        written.join(", else ")
     }
 }
 

@@ -287,6 +287,11 @@ impl<'i, 's> Custody<'i, 's> {
             decision.mint(authority, "no token is set anywhere; the server would make one up at every start that no client knows");
             return;
         }
+        // Where there is neither a configuration nor a service, there is no gateway.
+        let absent = self.installation.snapshot.location_attribute(authority, "file");
+        if absent == Some("absent") && self.services.is_empty() {
+            return;
+        }
         let message = "no token is set anywhere: the server makes one up at every start, which no client knows";
         decision
             .finding(Severity::Warning, "token-missing", message)
