@@ -6,6 +6,7 @@
 //! | `verbs` | exit codes and the shapes that scripts rely on |
 //! | `manifest` | `precedent.toml`: what it can say, and errors that point |
 //! | `bad_input` | everything that is not as it should be |
+//! | `bad_places` | units, property lists, `.env` files, included files, commands: of every shape |
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `promises` | the design's promises that no other module shows |
 //! | `guests` | policies that misbehave |
@@ -31,6 +32,7 @@
 )]
 
 mod bad_input;
+mod bad_places;
 mod chart;
 mod daemon;
 mod deploy;

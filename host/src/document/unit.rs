@@ -4,6 +4,14 @@
 //! variable that `Environment=` sets. systemd.syntax(7) and systemd.exec(5) say what the parts mean;
 //! no library was found that splits `Environment=` as systemd does and keeps the text
 //! (docs/decisions/0007).
+//!
+//! | module | what |
+//! |---|---|
+//! | `words` | the words of `Environment=` |
+//! | `specifiers` | `%h`, `%t` and the like |
+
+mod specifiers;
+mod words;
 
 use std::ops::Range;
 
@@ -11,6 +19,10 @@ use zeroize::Zeroizing;
 
 use super::{Broken, DocumentError, line_and_column};
 use crate::model::{Fault, Pointer};
+
+pub(crate) use specifiers::Specifiers;
+use specifiers::escape_specifiers;
+use words::{quoted, word};
 
 const ENVIRONMENT: &str = "Environment";
 
@@ -375,120 +387,6 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A word that begins at a byte, without quotes and escapes, and where it ends; none where systemd
-/// cannot read it.
-fn word(text: &str, start: usize) -> Option<(Zeroizing<String>, usize)> {
-    let mut value = Zeroizing::new(Vec::new());
-    let mut quote: Option<char> = None;
-    let mut chars = text.get(start..)?.char_indices().peekable();
-    while let Some((offset, c)) = chars.next() {
-        match (c, quote) {
-            (c, None) if c.is_ascii_whitespace() => {
-                return Some((utf8(value)?, start + offset));
-            }
-            ('"' | '\'', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            ('\\', _) => unescape(&mut chars, &mut value)?,
-            (c, _) => push(&mut value, c),
-        }
-    }
-    quote.is_none().then_some(())?;
-    Some((utf8(value)?, text.len()))
-}
-
-fn push(value: &mut Vec<u8>, c: char) {
-    value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-}
-
-fn utf8(bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
-    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
-}
-
-/// The escapes of C, as systemd.syntax(7) lists them.
-fn unescape(
-    chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-    value: &mut Vec<u8>,
-) -> Option<()> {
-    let byte = |code: u32| u8::try_from(code).ok().filter(|byte| *byte != 0);
-    let c = chars.next()?.1;
-    let simple = match c {
-        'a' => 7,
-        'b' => 8,
-        'f' => 12,
-        'n' => b'\n',
-        'r' => b'\r',
-        't' => b'\t',
-        'v' => 11,
-        '\\' => b'\\',
-        '"' => b'"',
-        '\'' => b'\'',
-        's' => b' ',
-        'x' => {
-            value.push(byte(number(chars, 2, 16, 0)?)?);
-            return Some(());
-        }
-        'u' => {
-            push(value, char::from_u32(number(chars, 4, 16, 0)?).filter(|c| *c != '\0')?);
-            return Some(());
-        }
-        'U' => {
-            push(value, char::from_u32(number(chars, 8, 16, 0)?).filter(|c| *c != '\0')?);
-            return Some(());
-        }
-        '0'..='7' => {
-            value.push(byte(number(chars, 2, 8, c.to_digit(8)?)?)?);
-            return Some(());
-        }
-        _ => return None,
-    };
-    value.push(simple);
-    Some(())
-}
-
-/// So many digits, after a first one.
-fn number(
-    chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-    count: usize,
-    radix: u32,
-    first: u32,
-) -> Option<u32> {
-    (0..count).try_fold(first, |sum, _| {
-        let digit = chars.next()?.1.to_digit(radix)?;
-        sum.checked_mul(radix)?.checked_add(digit)
-    })
-}
-
-fn escape_specifiers(value: &str) -> Zeroizing<String> {
-    Zeroizing::new(value.replace('%', "%%"))
-}
-
-/// `NAME=value` as one word of `Environment=`.
-fn quoted(name: &str, value: &str) -> Result<Zeroizing<String>, Broken> {
-    if value.contains(['\0', '\u{7f}']) {
-        return Err(Broken::new("the value holds a character that no variable can have"));
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "%_./:+=@,~^-".contains(c);
-    let value = escape_specifiers(value);
-    if value.chars().all(plain) {
-        return Ok(Zeroizing::new([name, "=", value.as_str()].concat()));
-    }
-    let mut word = Zeroizing::new(format!("\"{name}="));
-    for c in value.chars() {
-        match c {
-            '"' | '\\' => word.extend(['\\', c]),
-            '\n' => word.push_str("\\n"),
-            '\r' => word.push_str("\\r"),
-            '\t' => word.push_str("\\t"),
-            c if c.is_control() => {
-                return Err(Broken::new("the value holds a control character"));
-            }
-            c => word.push(c),
-        }
-    }
-    word.push('"');
-    Ok(word)
-}
-
 /// The text with each range replaced; the ranges are in order and apart.
 fn spliced(text: &str, cuts: Vec<(Range<usize>, Zeroizing<String>)>) -> Zeroizing<String> {
     let room = text.len() + cuts.iter().map(|(_, new)| new.len()).sum::<usize>();
@@ -501,63 +399,6 @@ fn spliced(text: &str, cuts: Vec<(Range<usize>, Zeroizing<String>)>) -> Zeroizin
     }
     new.push_str(text.get(from..).unwrap_or_default());
     new
-}
-
-/// What specifiers stand for: see systemd.unit(5), "Specifiers".
-pub(crate) struct Specifiers<'s> {
-    /// Name of the unit with its suffix.
-    pub(crate) unit: &'s str,
-    /// Whether it is a unit of the user's manager, not of the system's.
-    pub(crate) user: bool,
-    /// A variable of the environment.
-    pub(crate) variable: &'s dyn Fn(&str) -> Option<String>,
-}
-
-impl Specifiers<'_> {
-    /// The text with its specifiers expanded; none where one is not known here.
-    pub(crate) fn expand(&self, text: &str) -> Option<Zeroizing<String>> {
-        let mut expanded = Zeroizing::new(String::with_capacity(text.len()));
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            if c == '%' {
-                expanded.push_str(&self.one(chars.next()?)?);
-            } else {
-                expanded.push(c);
-            }
-        }
-        Some(expanded)
-    }
-
-    fn one(&self, letter: char) -> Option<String> {
-        let name = self.unit.rsplit_once('.').map_or(self.unit, |(name, _)| name);
-        let (prefix, instance) = name.split_once('@').unwrap_or((name, ""));
-        let home = || if self.user { (self.variable)("HOME") } else { Some("/root".to_owned()) };
-        let folder = |variable: &str, below: &str, system: &str| match self.user {
-            true => (self.variable)(variable)
-                .filter(|path| !path.is_empty())
-                .or_else(|| Some(format!("{}/{below}", (self.variable)("HOME")?))),
-            false => Some(system.to_owned()),
-        };
-        Some(match letter {
-            '%' => "%".to_owned(),
-            'n' => self.unit.to_owned(),
-            'N' => name.to_owned(),
-            'p' | 'P' => prefix.to_owned(),
-            'i' | 'I' => instance.to_owned(),
-            'j' | 'J' => prefix.rsplit('-').next().unwrap_or(prefix).to_owned(),
-            'h' => home()?,
-            'u' if !self.user => "root".to_owned(),
-            'u' => (self.variable)("USER").or_else(|| (self.variable)("LOGNAME"))?,
-            'E' => folder("XDG_CONFIG_HOME", ".config", "/etc")?,
-            'S' => folder("XDG_STATE_HOME", ".local/state", "/var/lib")?,
-            'C' => folder("XDG_CACHE_HOME", ".cache", "/var/cache")?,
-            't' if !self.user => "/run".to_owned(),
-            't' => (self.variable)("XDG_RUNTIME_DIR")?,
-            'T' => "/tmp".to_owned(),
-            'V' => "/var/tmp".to_owned(),
-            _ => return None,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ const STRICT: Version = Version(2026, 5, 0);
 /// 2026.7.35.
 const PROXY_PASSWORD: Version = Version(2026, 6, 0);
 /// Clients turned from environment-first to configuration-first.
-const CONFIG_FIRST: Version = Version(2026, 8, 1);
+pub const CONFIG_FIRST: Version = Version(2026, 8, 1);
 /// The server began to refuse a blank value too. First seen on 2026.9.6.
 const NO_BLANKS: Version = Version(2026, 9, 0);
 

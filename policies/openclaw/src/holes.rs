@@ -4,8 +4,6 @@ use precedent_guest::{Decision, Location, Phase, ReferenceKind, Severity, Standi
 
 use crate::{AuthMode, Credential, Installation, Mode, Program, Version, era};
 
-/// The first release of each era in which another copy may win, with a release that stands for it.
-const NEXT_ERA: Version = Version(2026, 8, 1);
 /// Up to this release a repair without a terminal made a new token over one that only the unit had.
 const REPAIR_MINTS_UNTIL: Version = Version(2026, 4, 0);
 /// Since then OAuth logins are kept in a database, and a leftover file of them blocks its providers.
@@ -103,7 +101,7 @@ impl<'s> Search<'_, 's> {
 
     /// Hole 2: the upgrade across 7.x to 8.x changes which copy wins, and nothing says so.
     fn upgrade(&self, decision: &mut Decision) {
-        if self.installation.version >= NEXT_ERA || !self.installation.is_readable() {
+        if self.installation.version >= era::CONFIG_FIRST || !self.installation.is_readable() {
             return;
         }
         let later = self.installation.as_of(Version::NEWEST);
@@ -143,8 +141,9 @@ impl<'s> Search<'_, 's> {
         locations.sort_by_key(|location| location.id);
         locations.dedup_by_key(|location| location.id);
         let message = format!(
-            "an upgrade from {} to {NEXT_ERA} or later changes which copy wins: {}",
+            "an upgrade from {} to {} or later changes which copy wins: {}",
             self.installation.version,
+            era::CONFIG_FIRST,
             changes.join("; ")
         );
         decision
@@ -304,7 +303,7 @@ impl<'s> Search<'_, 's> {
         let lives_elsewhere = auth.reference().is_some_and(|reference| {
             !matches!(reference.kind, ReferenceKind::Environment | ReferenceKind::Unknown)
         });
-        if !lives_elsewhere || self.installation.version >= NEXT_ERA {
+        if !lives_elsewhere || self.installation.version >= era::CONFIG_FIRST {
             return;
         }
         let message = format!(
@@ -409,7 +408,7 @@ impl<'s> Search<'_, 's> {
             "the server takes a changed variable only when it is restarted"
         } else if by_hand {
             "gateway.reload.mode keeps the server from taking it by itself"
-        } else if self.installation.version >= NEXT_ERA {
+        } else if self.installation.version >= era::CONFIG_FIRST {
             "the server takes a changed configuration within seconds, and closes the connections that used the old secret"
         } else {
             "the server restarts by itself when its configuration changes"
