@@ -134,7 +134,7 @@ fn a_target_that_moved_is_not_written_over() {
 
     let theirs = sandbox.config_text().replace("local", "remote");
     std::fs::write(sandbox.config(), &theirs).unwrap();
-    let error = host.apply(&proposal).unwrap_err();
+    let error = host.apply(&proposal, None).unwrap_err();
     assert!(matches!(error.fault, ApplyFault::Moved { .. }), "{error}");
     assert!(error.is_retryable());
     assert_eq!(sandbox.config_text(), theirs);

@@ -7,21 +7,36 @@
 //! | module | what |
 //! |---|---|
 //! | `content` | the new bytes of a file |
+//! | `attributes` | what a file has beside its bytes |
 //! | `replace` | one file in place of another |
+//! | `lock` | the gateway's own lock on a file |
+//! | `transact` | several files, all changed or none |
+//! | `runs` | what runs keep: the deployment's lock, intents, backups |
+//! | `recover` | mends a run that was killed, takes back one that was a mistake |
 
+mod attributes;
 mod content;
+mod lock;
+mod recover;
 mod replace;
+mod runs;
+mod transact;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::{
+    model::Snapshot,
     plan::{Change, Plan, Target},
     secret::{Key, Vault},
 };
 
-use replace::Staged;
+pub use recover::Recovery;
+pub use runs::{Keep, Run, RunId, RunState, RunTarget, Runs, RunsError};
+
+use lock::GatewayLock;
+use transact::{Writing, transact};
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +49,8 @@ pub enum Status {
     RolledBack,
     /// The file is as it was.
     Failed,
+    /// The deployment is audited: nothing is written.
+    Unchanged,
 }
 
 /// A change and what became of it.
@@ -52,6 +69,12 @@ pub struct ChangeOutcome {
 pub struct Outcome {
     /// One for each change, in order.
     pub changes: Vec<ChangeOutcome>,
+    /// The run's number, for taking it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Why there is nothing to take it back with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_backup: Option<String>,
 }
 
 /// Why a plan was not applied.
@@ -90,6 +113,23 @@ pub enum ApplyFault {
         /// Why.
         reason: String,
     },
+    /// The gateway is writing it.
+    #[error("{} is locked by {owner}; try again, or remove it if that is gone", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// Who has it, and for how long.
+        owner: String,
+    },
+    /// What is about to change could not be journaled, and without that a kill could leave a part of
+    /// it.
+    #[error(
+        "nothing is written, for a run that is killed could not be mended: {reason}; set PRECEDENT_STATE_DIR to a folder that can be written and that stays"
+    )]
+    NoIntent {
+        /// Why.
+        reason: String,
+    },
     /// The file took its place, something failed after that, and it could not be put back.
     #[error("{} was written, but {reason}, and it could not be put back", path.display())]
     NotPutBack {
@@ -104,62 +144,84 @@ impl ApplyError {
     /// Whether to observe and decide again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.fault, ApplyFault::Moved { .. } | ApplyFault::Write { .. })
+        use ApplyFault::{Locked, Moved, NoIntent, Write};
+        matches!(self.fault, Moved { .. } | Write { .. } | Locked { .. } | NoIntent { .. })
     }
 }
 
-/// Applies a plan. The key is the one that the snapshot's digests were made with.
+/// Applies a plan. The key is the one that the snapshot's digests were made with. Without the
+/// deployment's runs only one file can be changed, and not taken back.
 ///
 /// # Errors
 ///
 /// Where a file moved or could not be written. Every target is then as it was; where one cannot be
 /// put back, the outcome says that it is applied.
-pub fn apply(plan: &Plan, vault: &Vault, key: &Key) -> Result<Outcome, ApplyError> {
-    let fail = |status: &dyn Fn(&Change) -> Status, fault| ApplyError {
-        outcome: outcome(plan, status),
-        fault,
-    };
-    let mut staged: Vec<(&Target, Staged)> = Vec::new();
-    for target in &plan.targets {
-        let file =
-            stage(plan, target, vault, key).map_err(|fault| fail(&|_| Status::Failed, fault))?;
-        staged.push((target, file));
+pub fn apply(
+    plan: &Plan,
+    vault: &Vault,
+    key: &Key,
+    runs: Option<&Runs>,
+) -> Result<Outcome, ApplyError> {
+    let failed = |fault| ApplyError { outcome: outcome(plan, &|_| Status::Failed), fault };
+    if plan.targets.is_empty() {
+        return Ok(outcome(plan, &|_| Status::Applied));
     }
-    let mut committed: Vec<(&Target, replace::Committed)> = Vec::new();
-    for (target, file) in staged {
-        match file.commit(&target.path, &target.digest, key) {
-            Ok(done) => committed.push((target, done)),
-            Err(fault) => {
-                let undone: Vec<_> = committed
-                    .into_iter()
-                    .rev()
-                    .map(|(target, done)| (target.file, done.undo()))
-                    .collect();
-                let status = |change: &Change| {
-                    let file = change.edit.place.file();
-                    match undone.iter().find(|(id, _)| Some(*id) == file) {
-                        Some((_, true)) => Status::RolledBack,
-                        Some((_, false)) => Status::Applied,
-                        None => Status::Failed,
-                    }
-                };
-                return Err(fail(&status, fault));
-            }
+    // From before the last look until after the last write.
+    let _locks = locks(plan).map_err(failed)?;
+    let writings = plan.targets.iter().map(|target| writing(plan, target, vault, key));
+    let writings: Vec<Writing> = writings.collect::<Result<_, _>>().map_err(failed)?;
+    match transact(writings, runs, None, key) {
+        Ok(done) => Ok(Outcome {
+            run: done.run,
+            without_backup: done.without_backup,
+            ..outcome(plan, &|_| Status::Applied)
+        }),
+        Err(aborted) => {
+            let status = |change: &Change| {
+                let is_its = |target: &Target| change.edit.place.file() == Some(target.file);
+                let index = plan.targets.iter().position(is_its);
+                match aborted.undone.iter().find(|(undone, _)| Some(*undone) == index) {
+                    Some((_, true)) => Status::RolledBack,
+                    Some((_, false)) => Status::Applied,
+                    None => Status::Failed,
+                }
+            };
+            Err(ApplyError { outcome: outcome(plan, &status), fault: aborted.fault })
         }
     }
-    Ok(outcome(plan, &|_| Status::Applied))
 }
 
-fn stage(plan: &Plan, target: &Target, vault: &Vault, key: &Key) -> Result<Staged, ApplyFault> {
+/// The outcome of a plan of which nothing is written.
+pub(crate) fn unchanged(plan: &Plan) -> Outcome {
+    outcome(plan, &|_| Status::Unchanged)
+}
+
+/// Removes what killed runs left beside a deployment's files. For who has the deployment's lock.
+pub fn sweep(snapshot: &Snapshot, _: &Runs) {
+    recover::sweep(snapshot.files.iter().map(|file| (&file.path, file.lock.as_ref())));
+}
+
+/// The gateway's locks, in an order that is everybody's.
+fn locks(plan: &Plan) -> Result<Vec<GatewayLock>, ApplyFault> {
+    let mut paths: Vec<&PathBuf> =
+        plan.targets.iter().filter_map(|target| target.lock.as_ref()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.into_iter().map(|path| GatewayLock::take(path)).collect()
+}
+
+fn writing(plan: &Plan, target: &Target, vault: &Vault, key: &Key) -> Result<Writing, ApplyFault> {
     let changes: Vec<&Change> = plan
         .changes
         .iter()
         .filter(|change| change.edit.place.file() == Some(target.file))
         .collect();
     let secret = changes.iter().any(|change| change.edit.new.is_secret());
-    let old = replace::Original::open(&target.path, &target.digest, key)?;
-    let new = content::edited(&old.bytes, &changes, target, vault)?;
-    old.stage(new, secret, &target.path)
+    let original = replace::Original::open(&target.path, &target.digest, key)?;
+    let new = content::edited(&original.bytes, &changes, target, vault)?;
+    let attributes = original.attributes.clone();
+    let attributes = if secret { attributes.private() } else { attributes };
+    Ok(Writing { original, new, attributes, lock: target.lock.clone() })
 }
 
 fn outcome(plan: &Plan, status: &dyn Fn(&Change) -> Status) -> Outcome {
@@ -168,5 +230,5 @@ fn outcome(plan: &Plan, status: &dyn Fn(&Change) -> Status) -> Outcome {
         target: change.target.clone(),
         status: status(change),
     });
-    Outcome { changes: changes.collect() }
+    Outcome { changes: changes.collect(), ..Outcome::default() }
 }

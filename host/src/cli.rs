@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `args` | the words of the command line |
 //! | `session` | manifest, policy, key and journal of one call |
+//! | `writing` | the right to write: the lock, and what a run that was killed left |
+//! | `memory` | keeps secrets out of what outlives the process |
 //! | `exit` | exit codes, in one place |
 //! | `compare` | one installation under two versions |
 //! | `text`, `json` | what people and scripts are shown |
-//! | `explain`, `plan`, `apply`, `check`, `rotate`, `test`, `policy` | a verb each |
+//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `test`, `policy` | a verb each |
 
 mod apply;
 mod args;
@@ -16,12 +18,15 @@ mod compare;
 mod exit;
 mod explain;
 mod json;
+mod memory;
 mod plan;
 mod policy;
+mod rollback;
 mod rotate;
 mod session;
 mod test;
 mod text;
+mod writing;
 
 use std::{io::Write, process::ExitCode};
 
@@ -31,6 +36,7 @@ use args::{Args, Verb};
 use exit::Exit;
 
 pub(crate) fn main() -> ExitCode {
+    memory::seal();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -45,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Apply(options) => apply::run(options),
         Verb::Check(options) => check::run(options),
         Verb::Rotate(options) => rotate::run(options),
+        Verb::Rollback(options) => rollback::run(options),
         Verb::Test(options) => test::run(options),
         Verb::Policy(options) => policy::run(options),
     };

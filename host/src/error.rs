@@ -1,8 +1,12 @@
 //! What can go wrong, by stage.
 
 use crate::{
-    apply::ApplyError, artifact::ArtifactError, check::Violations, config::ManifestError,
-    decide::DecideError, record::RecordError,
+    apply::{ApplyError, RunsError},
+    artifact::ArtifactError,
+    check::Violations,
+    config::ManifestError,
+    decide::DecideError,
+    record::RecordError,
 };
 
 /// What can go wrong, a variant a stage.
@@ -27,6 +31,9 @@ pub enum Error {
     /// The plan could not be applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The deployment's runs could not be used.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
     /// The journal or the key could not be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -59,7 +66,7 @@ impl Error {
             Self::Engine(_) | Self::Artifact(_) => Stage::Load,
             Self::Decide(_) => Stage::Decide,
             Self::Check(_) => Stage::Check,
-            Self::Apply(_) => Stage::Apply,
+            Self::Apply(_) | Self::Runs(_) => Stage::Apply,
             Self::Record(_) => Stage::Record,
         }
     }
@@ -70,6 +77,7 @@ impl Error {
         match self {
             Self::Decide(error) => error.is_retryable(),
             Self::Apply(error) => error.is_retryable(),
+            Self::Runs(error) => error.is_retryable(),
             Self::Record(_) => true,
             _ => false,
         }

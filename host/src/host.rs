@@ -6,9 +6,9 @@ use secrecy::SecretString;
 
 use crate::{
     Error,
-    apply::{ApplyError, Outcome, apply},
+    apply::{ApplyError, Outcome, Recovery, Runs, RunsError, apply, sweep, unchanged},
     check::{Violation, Violations, check},
-    config::Deployment,
+    config::{Deployment, Mode},
     decide::Policy,
     model::{
         ConsumerId, Decision, LocationId, Phase, Presence, Refusal, Severity, Snapshot, Standing,
@@ -278,15 +278,32 @@ impl Host {
         }))
     }
 
-    /// Applies what was proposed. A proposal without a plan has nothing to apply.
+    /// Mends the runs of this deployment that were killed. To be called before it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// Where a file can neither be left as it is nor be put back.
+    pub fn recover(&self, runs: &Runs) -> Result<Vec<Recovery>, RunsError> {
+        runs.recover(&self.key)
+    }
+
+    /// Applies what was proposed. A proposal without a plan has nothing to apply, and in a deployment
+    /// that is audited nothing is written. Without `runs` another run may write at the same time, only
+    /// one file can be changed, and it cannot be taken back.
     ///
     /// # Errors
     ///
     /// Where a file moved or could not be written; each is then as it was.
-    pub fn apply(&self, proposal: &Proposal) -> Result<Outcome, ApplyError> {
-        match proposal.plan() {
-            Some(plan) => apply(plan, &proposal.vault, &self.key),
-            None => Ok(Outcome::default()),
+    pub fn apply(&self, proposal: &Proposal, runs: Option<&Runs>) -> Result<Outcome, ApplyError> {
+        match (proposal.plan(), self.deployment.mode) {
+            (Some(plan), Mode::Enforce) => {
+                if let Some(runs) = runs {
+                    sweep(&proposal.snapshot, runs);
+                }
+                apply(plan, &proposal.vault, &self.key, runs)
+            }
+            (Some(plan), Mode::Audit) => Ok(unchanged(plan)),
+            (None, _) => Ok(Outcome::default()),
         }
     }
 }

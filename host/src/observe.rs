@@ -19,7 +19,7 @@
 
 mod documents;
 mod facts;
-mod file;
+pub(crate) mod file;
 mod files;
 mod includes;
 mod reference;

@@ -123,6 +123,9 @@ pub struct Target {
     pub(crate) syntax: Option<Syntax>,
     #[serde(skip)]
     pub(crate) reference: Option<ReferenceForm>,
+    /// The gateway's own lock on it.
+    #[serde(skip)]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 /// The exact edits that a decision comes to.
@@ -199,6 +202,7 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
                 file: id,
                 syntax: file.syntax,
                 reference: file.reference,
+                lock: file.lock.clone(),
             });
         }
         plan.changes.push(Change {

@@ -1,6 +1,7 @@
 //! What this host keeps: its key, and the journal of its runs.
 //!
-//! Both are under one folder, by default `$XDG_STATE_HOME/precedent`. The journal is one JSON
+//! Both are under one folder, by default `$XDG_STATE_HOME/precedent`, with what runs need to be mended
+//! and taken back ([`crate::apply::Runs`]). The journal is one JSON
 //! document a line, a line a run, a file a deployment. It holds fingerprints, never secrets.
 
 use std::{
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    apply::Outcome,
+    apply::{Outcome, Recovery},
     check::Violation,
     model::{Decision, Phase, Refusal, Snapshot},
     plan::Plan,
@@ -68,6 +69,9 @@ pub struct Record<'r> {
     /// What became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'r Outcome>,
+    /// How a run that was killed was mended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<&'r Recovery>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -90,6 +94,7 @@ impl<'r> Record<'r> {
             violations: None,
             plan: None,
             outcome: None,
+            recovery: None,
             error: None,
         }
     }
@@ -166,6 +171,11 @@ impl StateFolder {
         Ok(())
     }
 
+    /// Where something of a deployment's is.
+    pub(crate) fn of(&self, what: &str, deployment: &str) -> PathBuf {
+        self.0.join(format!("{what}-{}", file_name(deployment)))
+    }
+
     fn make(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
     }
@@ -176,7 +186,9 @@ impl StateFolder {
     ///
     /// Where it cannot be written.
     pub fn append(&self, record: &Record<'_>) -> Result<PathBuf, RecordError> {
-        let path = self.0.join(format!("{}.jsonl", file_name(record.deployment)));
+        let mut path = self.of("journal", record.deployment).into_os_string();
+        path.push(".jsonl");
+        let path = PathBuf::from(path);
         let append = || -> io::Result<()> {
             self.make()?;
             let mut line = serde_json::to_vec(record)?;
@@ -220,8 +232,7 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
 /// A deployment's name as a file's: letters, digits, `-`, `_` and `.`; never hidden or a path.
 fn file_name(deployment: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = deployment.chars().take(100).map(safe).collect();
-    format!("journal-{name}")
+    deployment.chars().take(100).map(safe).collect()
 }
 
 /// Where state is kept when nobody says otherwise: `$PRECEDENT_STATE_DIR`, else

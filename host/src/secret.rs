@@ -1,10 +1,12 @@
 //! Secrets and what may be known of them: fingerprints, digests, the vault.
 
+mod seal;
+
 use std::{collections::HashMap, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -27,6 +29,9 @@ impl Serialize for Fingerprint {
     }
 }
 
+/// How a keyed hash begins where it is written down.
+const KEYED: &str = "hmac-sha256:";
+
 /// Keyed hash of a file's bytes. Keyed, because a plain one would let a weak password be guessed
 /// from everything around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +39,22 @@ pub struct Digest([u8; 32]);
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hmac-sha256:{}", hex(&self.0))
+        write!(f, "{KEYED}{}", hex(&self.0))
     }
 }
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let digits = text.strip_prefix(KEYED).and_then(unhex);
+        let bytes = digits.and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| de::Error::custom("a digest is `hmac-sha256:` and 64 digits"))
     }
 }
 
@@ -182,6 +196,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let digits = std::str::from_utf8(pair).ok().filter(|digits| digits.len() == 2)?;
+        u8::from_str_radix(digits, 16).ok()
+    };
+    pairs.map(byte).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fs, io::Write, path::Path};
 use anyhow::Result;
 use precedent::{
     Error, Proposal, Ruling,
-    apply::{ApplyError, ApplyFault, Outcome},
+    apply::{ApplyError, ApplyFault, Outcome, Runs},
     model::Phase,
 };
 
@@ -26,11 +26,15 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
     let phase =
         kept.as_ref().and_then(|plan| serde_json::from_value(plan.get("phase")?.clone()).ok());
     let session = Session::open("apply", &args.selection, phase.unwrap_or(Phase::Repair))?;
-    let (proposal, applied) = try_apply(&session, args, kept.as_ref())?;
+    // From before the look until after the last: what is true in between is ours.
+    let runs = if args.dry_run { None } else { session.write(args.writing.wait)? };
+    let (proposal, applied) = try_apply(&session, args, kept.as_ref(), runs.as_ref())?;
     session.record(&proposal, Some(&applied));
     let outcome = applied.map_err(Error::from)?;
     // What is true now, as a new run would see it.
-    let after = if outcome.changes.is_empty() { None } else { Some(session.propose()?) };
+    let is_written = !outcome.changes.is_empty() && !session.is_audit();
+    let after = if is_written { Some(session.propose()?) } else { None };
+    text::backup(&outcome);
     let mut out = anstream::stdout().lock();
     match args.selection.format {
         Format::Json => {
@@ -41,14 +45,19 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
             text::diff(&mut out, &proposal)?;
             text::findings(&mut out, &proposal)?;
             text::ruling(&mut out, &proposal)?;
-            if args.dry_run {
+            if session.is_audit() {
+                writeln!(out, "\nAudit: nothing is written, and a start goes on.")?;
+            } else if args.dry_run {
                 writeln!(out, "\nDry run: nothing was written.")?;
             } else {
-                text::outcome(&mut out, &outcome, &proposal, after.as_ref())?;
+                text::outcome(&mut out, &session, &outcome, &proposal, after.as_ref())?;
             }
         }
     }
     let now = after.as_ref().unwrap_or(&proposal);
+    if session.is_audit() {
+        return Ok(Exit::Done);
+    }
     Ok(match (&proposal.ruling, &now.ruling) {
         (Ruling::Decided(..), _) if args.dry_run => Exit::Done,
         (Ruling::Decided(..), Ruling::Decided(..)) if now.is_in_order() => Exit::Done,
@@ -62,6 +71,7 @@ fn try_apply(
     session: &Session,
     args: &ApplyArgs,
     kept: Option<&serde_json::Value>,
+    runs: Option<&Runs>,
 ) -> Result<(Proposal, Result<Outcome, ApplyError>)> {
     let mut tries = 0;
     loop {
@@ -73,7 +83,7 @@ fn try_apply(
         if args.dry_run {
             return Ok((proposal, Ok(Outcome::default())));
         }
-        let applied = session.host.apply(&proposal);
+        let applied = session.host.apply(&proposal, runs);
         match &applied {
             Err(ApplyError { fault: ApplyFault::Moved { .. }, .. }) if tries < MOST_TRIES => {}
             _ => return Ok((proposal, applied)),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use precedent::model::Phase;
+use precedent::{apply::RunId, model::Phase};
 
 /// Keeps every copy of a gateway's credentials in agreement.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub(crate) enum Verb {
     Check(CheckArgs),
     /// Put a new secret in the place of the old one, in the order that locks nobody out
     Rotate(RotateArgs),
+    /// Put back what a run changed
+    Rollback(RollbackArgs),
     /// Run policy cases
     Test(TestArgs),
     /// Work on policies
@@ -107,10 +109,41 @@ pub(crate) struct ExplainArgs {
     pub(crate) shadows: bool,
 }
 
+/// What every verb that writes takes.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Writing {
+    /// How many seconds to wait while another run has the deployment
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub(crate) wait: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RollbackArgs {
+    /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Which run [default: the last that is not taken back]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<RunId>,
+    /// Show the runs that are kept
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Show what would be put back, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+    /// For people, or for scripts
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
     /// Which credential
     #[arg(long, value_name = "NAME", default_value = "gateway-token")]
     pub(crate) credential: String,
@@ -138,6 +171,8 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
     /// Show the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

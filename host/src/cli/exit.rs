@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use precedent::{Error, artifact::ArtifactError, cases::CaseError, decide::DecideError};
+use precedent::{
+    Error, apply::RunsError, artifact::ArtifactError, cases::CaseError, decide::DecideError,
+};
 
 /// What a call comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +38,16 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
+/// What went wrong in a deployment that is audited: it is told, and nothing fails of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Audited(pub(crate) anyhow::Error);
+
 /// The exit code of an error.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    if error.is::<Audited>() {
+        return Exit::Done;
+    }
     if error.is::<UsageError>() || error.is::<CaseError>() {
         return Exit::Usage;
     }
@@ -47,6 +57,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
             | Error::Decide(DecideError::Settings { .. })
             | Error::Artifact(ArtifactError::Unknown { .. }),
         ) => Exit::Usage,
+        Some(Error::Runs(RunsError::Nothing(_))) => Exit::Usage,
         Some(Error::Check(_)) => Exit::Refused,
         _ => Exit::Fault,
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use precedent::{
     Proposal, Ruling,
-    apply::Outcome,
+    apply::{Outcome, Run, RunState},
     cases::CaseResult,
     model::{ConsumerId, Finding, Location, LocationId, Presence, Snapshot, Standing},
     plan::drifts,
@@ -124,10 +124,41 @@ fn applied(
     let mut document = head(schema, session, proposal);
     add_plan(&mut document, proposal);
     document.insert("outcome".into(), json!(outcome.changes));
+    if let Some(run) = outcome.run {
+        document.insert("run".into(), json!(run));
+    }
     let now = after.unwrap_or(proposal);
     document.insert("drift".into(), json!(now.drifts()));
     document.insert("consumers".into(), consumers(now));
     finish(document, proposal)
+}
+
+/// `precedent.runs/1`, oldest first.
+pub(crate) fn runs(deployment: &str, runs: &[(Run, RunState)]) -> Value {
+    let row = |(run, state): &(Run, RunState)| {
+        json!({
+            "run": run.run,
+            "at": run.at,
+            "verb": run.verb,
+            "of": run.of,
+            "state": state,
+            "files": run.targets.iter().map(|target| &target.path).collect::<Vec<_>>(),
+        })
+    };
+    let rows: Vec<Value> = runs.iter().map(row).collect();
+    json!({"schema": "precedent.runs/1", "deployment": deployment, "runs": rows})
+}
+
+/// `precedent.rollback/1`; nothing became of it yet in a dry run.
+pub(crate) fn rollback(deployment: &str, run: &Run, outcome: Option<&Outcome>) -> Value {
+    json!({
+        "schema": "precedent.rollback/1",
+        "deployment": deployment,
+        "of": run.run,
+        "run": outcome.and_then(|outcome| outcome.run),
+        "files": run.targets.iter().map(|target| &target.path).collect::<Vec<_>>(),
+        "outcome": outcome.map(|outcome| &outcome.changes),
+    })
 }
 
 /// `precedent.test/1`

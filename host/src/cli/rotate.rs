@@ -20,13 +20,16 @@ const LONGEST: u64 = 64 * 1024;
 
 pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     let session = Session::open("rotate", &args.selection, Phase::Rotate)?;
+    let is_dry = args.dry_run || session.is_audit();
+    let runs = if is_dry { None } else { session.write(args.writing.wait)? };
     let proposal = session.propose_with(&args.credential, new_secret(args)?)?;
     let is_taken = is_taken(&proposal, &args.credential);
-    let will_write = is_taken && !args.dry_run;
-    let applied = will_write.then(|| session.host.apply(&proposal));
+    let will_write = is_taken && !is_dry;
+    let applied = will_write.then(|| session.host.apply(&proposal, runs.as_ref()));
     session.record(&proposal, applied.as_ref());
     let outcome = applied.transpose().map_err(Error::from)?;
     // What is true now, as the next run will see it.
+    outcome.iter().for_each(text::backup);
     let after = outcome.is_some().then(|| session.propose()).transpose()?;
     let mut out = anstream::stdout().lock();
     match args.selection.format {
@@ -42,11 +45,14 @@ pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
                 text::diff(&mut out, &proposal)?;
                 text::findings(&mut out, &proposal)?;
             }
-            match (&outcome, args.dry_run) {
-                (Some(outcome), _) => text::outcome(&mut out, outcome, &proposal, after.as_ref())?,
+            match (&outcome, is_dry) {
+                (Some(outcome), _) => {
+                    text::outcome(&mut out, &session, outcome, &proposal, after.as_ref())?
+                }
                 (None, true) if is_taken => {
                     let made = if args.stdin { "" } else { " The next run makes another secret." };
-                    writeln!(out, "\nDry run: nothing was written.{made}")?;
+                    let why = if args.dry_run { "Dry run" } else { "Audit" };
+                    writeln!(out, "\n{why}: nothing was written.{made}")?;
                 }
                 _ => {}
             }

@@ -3,18 +3,18 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use precedent::{
     Error, Host, Proposal, Ruling,
-    apply::{ApplyError, Outcome},
+    apply::{ApplyError, Outcome, Run, Runs},
     artifact::{self, Cache, PolicyRef},
-    config::{Deployment, Manifest},
+    config::{Deployment, Manifest, Mode},
     decide::{Engine, Limits, Policy},
-    model::{Finding, Phase, Snapshot},
+    model::{Finding, Phase, Severity, Snapshot},
     observe::{Machine, Observed, World},
     record::{Digests, Record, StateFolder, default_cache, default_folder},
     secret::Key,
@@ -22,7 +22,11 @@ use precedent::{
 
 use secrecy::SecretString;
 
-use super::{args::Selection, exit::UsageError, text};
+use super::{
+    args::Selection,
+    exit::{Audited, UsageError},
+    text, writing,
+};
 
 const MANIFEST: &str = "precedent.toml";
 /// The policy where nobody names one; a build without it takes the one that it has.
@@ -34,25 +38,44 @@ pub(crate) struct Session {
     pub(crate) phase: Phase,
     /// How the user called us, for the commands that we propose.
     pub(crate) words: String,
+    /// The part of it that names the deployment.
+    pub(crate) manifest: String,
     verb: &'static str,
     state: Option<StateFolder>,
+    /// Whether what is made with the key can be read by the next run.
+    key_is_kept: bool,
 }
 
 impl Session {
     /// Reads the manifest, loads the policy and has it check its settings. From the manifest on, a
     /// failure is recorded too.
     pub(crate) fn open(verb: &'static str, selection: &Selection, default: Phase) -> Result<Self> {
-        let mut deployment = read_deployment(selection)?;
+        let mut deployment = read_deployment(selection.manifest.as_deref(), policy_of(selection)?)?;
         set_all(&mut deployment, selection)?;
         let state = state();
         let phase = selection.phase.map_or(default, Phase::from);
-        let name = deployment.name.clone();
+        let (name, mode) = (deployment.name.clone(), deployment.mode);
         let opened = Self::load(verb, selection, phase, deployment, state.clone());
-        opened.inspect_err(|error| {
-            let mut record = Record::begun(now(), verb, &name, phase);
-            record.error = Some(text::in_one_line(error));
-            append(state.as_ref(), &record);
-        })
+        opened
+            .inspect_err(|error| {
+                let mut record = Record::begun(now(), verb, &name, phase);
+                record.error = Some(text::in_one_line(error));
+                append(state.as_ref(), &record);
+            })
+            .map_err(|error| judged(verb, mode, error))
+    }
+
+    /// Takes the right to write: see [`writing::begin`].
+    pub(crate) fn write(&self, wait: u64) -> Result<Option<Runs>> {
+        let state = self.state.as_ref().filter(|_| self.key_is_kept);
+        let wait = Duration::from_secs(wait);
+        let recover = |runs: &Runs| self.host.recover(runs);
+        writing::begin(self.host.deployment(), state, self.verb, wait, recover)
+    }
+
+    /// Whether nothing is written, whatever is decided.
+    pub(crate) fn is_audit(&self) -> bool {
+        self.host.deployment().mode == Mode::Audit
     }
 
     fn load(
@@ -62,11 +85,12 @@ impl Session {
         deployment: Deployment,
         state: Option<StateFolder>,
     ) -> Result<Self> {
-        let key = key(state.as_ref())?;
+        let InstallationKey { key, is_kept } = key(state.as_ref())?;
         let Deployment { policy, base, limits, .. } = &deployment;
         let policy = load_policy(policy, base, *limits, &key)?;
         let host = Host::new(deployment, policy, key)?;
-        Ok(Self { host, phase, words: words(selection), verb, state })
+        let (words, manifest) = (words(selection), manifest_words(selection));
+        Ok(Self { host, phase, words, manifest, verb, state, key_is_kept: is_kept })
     }
 
     /// Observes, decides, checks and plans.
@@ -103,12 +127,17 @@ impl Session {
         self.consider(observed)
     }
 
-    fn consider(&self, observed: Observed) -> Result<Proposal> {
+    fn consider(&self, mut observed: Observed) -> Result<Proposal> {
+        let interrupted = self
+            .state
+            .as_ref()
+            .and_then(|state| Runs::interrupted(state, &observed.snapshot.deployment));
+        observed.snapshot.findings.extend(interrupted.as_ref().map(interruption));
         self.host.consider(observed).map_err(|undecided| {
             let mut record = self.begun(&undecided.snapshot);
             record.error = Some(undecided.error.to_string());
             append(self.state.as_ref(), &record);
-            undecided.error.into()
+            judged(self.verb, self.host.deployment().mode, undecided.error.into())
         })
     }
 
@@ -150,6 +179,27 @@ impl Session {
     }
 }
 
+/// In a deployment that is audited, what would keep a gateway from starting is told, and it starts.
+fn judged(verb: &str, mode: Mode, error: anyhow::Error) -> anyhow::Error {
+    if mode == Mode::Audit && verb == "apply" { Audited(error).into() } else { error }
+}
+
+fn interruption(run: &Run) -> Finding {
+    Finding {
+        code: "run-interrupted".to_owned(),
+        severity: Severity::Warning,
+        message: format!(
+            "run {} ({}) began at {} and was interrupted; a part of its {} files may be changed",
+            run.run,
+            run.verb,
+            text::time(run.at),
+            run.targets.len()
+        ),
+        remedy: Some("precedent apply puts them back, then looks anew".to_owned()),
+        locations: Vec::new(),
+    }
+}
+
 fn variable(name: &str) -> Option<String> {
     Machine::default().variable(name)
 }
@@ -180,7 +230,7 @@ pub(crate) fn state() -> Option<StateFolder> {
 
 /// A journal that cannot be written is a warning: what was done is done, and the gateway should
 /// start.
-fn append(state: Option<&StateFolder>, record: &Record<'_>) {
+pub(crate) fn append(state: Option<&StateFolder>, record: &Record<'_>) {
     match state.map(|state| state.append(record)) {
         Some(Ok(_)) => {}
         Some(Err(error)) => warn(&format!("no journal: {error}")),
@@ -188,21 +238,34 @@ fn append(state: Option<&StateFolder>, record: &Record<'_>) {
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn read_deployment(selection: &Selection) -> Result<Deployment> {
-    let policy = selection.policy.as_deref().map(policy_from).transpose()?;
-    let path = selection.manifest.clone().or_else(|| {
+/// The policy that the user names.
+fn policy_of(selection: &Selection) -> Result<Option<PolicyRef>> {
+    selection.policy.as_deref().map(policy_from).transpose()
+}
+
+/// The policy where nobody names one.
+pub(crate) fn default_policy() -> PolicyRef {
+    let shipped = artifact::shipped();
+    let default = shipped.iter().find(|name| **name == DEFAULT_POLICY).or(shipped.first());
+    PolicyRef::Shipped(default.copied().unwrap_or(DEFAULT_POLICY).to_owned())
+}
+
+/// Reads the manifest that the user names, or the one that is here; `policy` takes the place of its
+/// own.
+pub(crate) fn read_deployment(
+    manifest: Option<&Path>,
+    policy: Option<PolicyRef>,
+) -> Result<Deployment> {
+    let path = manifest.map(Path::to_owned).or_else(|| {
         let here = PathBuf::from(MANIFEST);
         here.exists().then_some(here)
     });
     let Some(path) = path else {
-        let shipped = artifact::shipped();
-        let default = shipped.iter().find(|name| **name == DEFAULT_POLICY).or(shipped.first());
-        let default = default.copied().unwrap_or(DEFAULT_POLICY);
-        let policy = policy.unwrap_or_else(|| PolicyRef::Shipped(default.to_owned()));
+        let policy = policy.unwrap_or_else(default_policy);
         return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -247,22 +310,30 @@ fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
         .ok_or_else(|| UsageError(format!("{flag} takes KEY=VALUE, not `{pair}`")).into())
 }
 
+/// The installation's key.
+pub(crate) struct InstallationKey {
+    pub(crate) key: Key,
+    /// Whether it is there for the next run too.
+    pub(crate) is_kept: bool,
+}
+
 /// The installation's key; for this run only where it cannot be kept.
-pub(crate) fn key(state: Option<&StateFolder>) -> Result<Key> {
+pub(crate) fn key(state: Option<&StateFolder>) -> Result<InstallationKey> {
     let kept = match state {
         Some(state) => state.key().map_err(|error| error.to_string()),
         None => Err("neither PRECEDENT_STATE_DIR nor HOME is set".to_owned()),
     };
     match kept {
-        Ok(key) => Ok(key),
+        Ok(key) => Ok(InstallationKey { key, is_kept: true }),
         Err(reason) => {
             warn(&format!("fingerprints are for this run only: {reason}"));
-            Key::generate().context("no randomness for a key")
+            let key = Key::generate().context("no randomness for a key")?;
+            Ok(InstallationKey { key, is_kept: false })
         }
     }
 }
 
-fn warn(message: &str) {
+pub(crate) fn warn(message: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = text::warning(&mut stderr, message);
     let _ = stderr.flush();
@@ -270,13 +341,10 @@ fn warn(message: &str) {
 
 /// The flags that make another verb look at the same deployment.
 fn words(selection: &Selection) -> String {
-    let mut words = String::new();
+    let mut words = manifest_words(selection);
     let mut add = |flag: &str, value: &str| {
         words.push_str(&format!(" {flag} {}", quoted(value)));
     };
-    if let Some(path) = &selection.manifest {
-        add("--manifest", &path.display().to_string());
-    }
     if let Some(policy) = &selection.policy {
         add("--policy", policy);
     }
@@ -289,6 +357,11 @@ fn words(selection: &Selection) -> String {
         words.push_str(" --run-commands");
     }
     words
+}
+
+fn manifest_words(selection: &Selection) -> String {
+    let path = selection.manifest.as_ref().map(|path| quoted(&path.display().to_string()));
+    path.map_or_else(String::new, |path| format!(" --manifest {path}"))
 }
 
 fn quoted(word: &str) -> String {

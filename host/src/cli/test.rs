@@ -25,7 +25,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
     }
     let reference = session::policy_from(&args.policy)?;
     let key = session::key(session::state().as_ref())?;
-    let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key)?;
+    let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key.key)?;
     let mut runner = Runner::new(&policy, reference);
     let results: Vec<CaseResult> =
         cases.iter().map(|case| Ok(runner.run(case)?)).collect::<Result<_>>()?;

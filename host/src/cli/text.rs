@@ -7,9 +7,11 @@
 //! |---|---|
 //! | `standings` | who uses which copy, why, and which copies there are |
 //! | `changes` | the changes, and what became of them |
+//! | `runs` | the runs that are kept |
 //! | `words` | words and colours that they share |
 
 mod changes;
+mod runs;
 mod standings;
 mod words;
 
@@ -28,6 +30,7 @@ use words::{
 };
 
 pub(crate) use changes::{diff, outcome};
+pub(crate) use runs::{backup, rollback, runs, time};
 pub(crate) use standings::{as_of, copies, reasons, shadows, standings};
 
 /// Deployment, policy, phase, and the state in a word.

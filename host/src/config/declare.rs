@@ -104,6 +104,9 @@ pub(super) struct DocumentTable {
     /// Of a unit: whether it is one of the user's manager (`user`) or of the system's.
     #[serde(default)]
     pub(super) scope: Scope,
+    /// What the name of the file ends in that its gateway takes for a lock on it, such as `.lock`. It
+    /// is taken, as the gateway takes it, while the document is written.
+    pub(super) lock_suffix: Option<String>,
 }
 
 /// Whose units they are.

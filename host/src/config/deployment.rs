@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ConsumerSpec, DocumentSpec, FactSpec, Grants, LocationSpec, Manifest, ManifestError, PRESETS,
-    manifest,
+    ConsumerSpec, DocumentSpec, FactSpec, Grants, LocationSpec, Manifest, ManifestError, Mode,
+    PRESETS, manifest,
     merge::{Source, unknown},
     preset::Preset,
     spec::CredentialSpec,
@@ -15,6 +15,7 @@ use super::{
 use toml::Spanned;
 
 use crate::{
+    apply::Keep,
     artifact::{PolicyRef, shipped},
     decide::Limits,
     model::CredentialId,
@@ -36,6 +37,10 @@ pub struct Deployment {
     pub grants: Grants,
     /// The bounds of one decision.
     pub limits: Limits,
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// What runs keep, so that they can be rolled back.
+    pub backups: Keep,
     /// Credentials in order.
     pub(crate) credentials: Vec<CredentialSpec>,
     /// Files that hold copies.
@@ -87,6 +92,8 @@ impl Deployment {
             settings: serde_json::to_value(&manifest.settings).unwrap_or_default(),
             grants: Grants::default(),
             limits: limits(manifest),
+            mode: manifest.deployment.mode,
+            backups: backups(manifest),
             credentials: Vec::new(),
             documents: Vec::new(),
             environment: Vec::new(),
@@ -174,6 +181,11 @@ fn policy_of(source: &Source<'_>, manifest: &Manifest) -> Result<PolicyRef, Mani
             Err(source.error(&Spanned::new(0..0, ()), message.to_owned()))
         }
     }
+}
+
+fn backups(manifest: &Manifest) -> Keep {
+    let (table, default) = (&manifest.backups, Keep::default());
+    Keep { runs: table.runs.unwrap_or(default.runs), days: table.days.unwrap_or(default.days) }
 }
 
 fn limits(manifest: &Manifest) -> Limits {

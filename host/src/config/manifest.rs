@@ -35,6 +35,8 @@ pub struct Manifest {
     pub(super) grants: Option<GrantTable>,
     /// The bounds of one decision.
     pub(super) limits: LimitTable,
+    /// What runs keep, so that they can be rolled back.
+    pub(super) backups: BackupTable,
     /// What is known of each credential.
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
     pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
@@ -67,6 +69,20 @@ pub(super) struct DeploymentTable {
     /// Whether references of the kind exec are followed: the commands that the gateway's own
     /// configuration names are run, with the gateway's own precautions.
     pub(super) run_commands: bool,
+    /// Whether anything is written.
+    pub(super) mode: Mode,
+}
+
+/// Whether a deployment is changed, or only looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// What is decided is written; where nothing could be decided, a start fails.
+    #[default]
+    Enforce,
+    /// Nothing is written, and what would be, or what went wrong, is reported; no start fails.
+    Audit,
 }
 
 /// Which policy decides.
@@ -96,6 +112,17 @@ pub(super) struct LimitTable {
     pub(super) output_bytes: Option<usize>,
     /// Size of the component, in bytes.
     pub(super) component_bytes: Option<usize>,
+}
+
+/// What runs keep of the files that they change.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BackupTable {
+    /// The newest runs.
+    pub(super) runs: Option<usize>,
+    /// Days.
+    pub(super) days: Option<u64>,
 }
 
 /// A manifest or preset that cannot be used, and where.

@@ -324,6 +324,7 @@ fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, 
         include_key: table.include_key,
         drop_ins: table.drop_ins.into_iter().map(PathTemplate::One).collect(),
         scope: table.scope,
+        lock_suffix: table.lock_suffix,
         services: Vec::new(),
     })
 }

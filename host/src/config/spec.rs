@@ -37,6 +37,8 @@ pub struct DocumentSpec {
     pub drop_ins: Vec<PathTemplate>,
     /// Of a unit: whose it is.
     pub scope: Scope,
+    /// What its path ends in with the file that its gateway takes for a lock on it.
+    pub lock_suffix: Option<String>,
 }
 
 /// Where a location is.

@@ -286,6 +286,9 @@ pub struct FileState {
     /// The form of reference to write into it, where its readers know one.
     #[serde(skip)]
     pub reference: Option<ReferenceForm>,
+    /// The gateway's own lock on it, where it has such.
+    #[serde(skip)]
+    pub lock: Option<PathBuf>,
 }
 
 /// A place that can hold a copy of a credential, and what was seen there.

@@ -1,7 +1,7 @@
 //! A file read whole, and what can be told of it.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{ErrorKind, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Component, Path, PathBuf},
@@ -85,17 +85,43 @@ pub(super) fn remedy(fault: Fault) -> &'static str {
     }
 }
 
-/// Reads a file whole.
+/// A file that is open, with all its bytes.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Reads a file whole, and says what may be done with it.
+///
+/// # Errors
+///
+/// Why it could not be read.
+pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
+    let Opened { file, metadata, bytes } = open(path)?;
+    let replaceable = is_replaceable(path, &file, &metadata);
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok(FileContents {
+        bytes,
+        modified: modified.map(|since| since.as_secs()),
+        writable: replaceable && is_open_to_writing(path, &metadata),
+        replaceable,
+        private: metadata.permissions().mode() & 0o077 == 0
+            && metadata.uid() == rustix::process::geteuid().as_raw(),
+    })
+}
+
+/// Opens a file and reads it whole, whatever stands in its place.
 ///
 /// # Errors
 ///
 /// Why it could not be read.
 #[allow(clippy::disallowed_methods, reason = "it opens for reading only")]
-pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
+pub(crate) fn open(path: &Path) -> Result<Opened, ReadError> {
     // NONBLOCK so that a FIFO in the file's place does not hang us; it changes nothing for files.
     let opened =
         File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
-    let file = opened.map_err(|error| match error.kind() {
+    let mut file = opened.map_err(|error| match error.kind() {
         // A link that leads nowhere is there all the same; to call it absent would invite somebody
         // to create a file in its place.
         ErrorKind::NotFound if path.symlink_metadata().is_ok() => ReadError::NotAFile,
@@ -116,37 +142,49 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ReadError> {
     }
     let size = usize::try_from(metadata.len()).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|_| ReadError::Failed)?;
+    file.by_ref().take(LARGEST + 1).read_to_end(&mut bytes).map_err(|_| ReadError::Failed)?;
     if bytes.len() as u64 > LARGEST {
         return Err(ReadError::TooLarge);
     }
-    let replaceable = is_replaceable(path, &metadata);
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    Ok(FileContents {
-        bytes,
-        modified: modified.map(|since| since.as_secs()),
-        writable: replaceable && is_open_to_writing(path, &metadata),
-        replaceable,
-        private: metadata.permissions().mode() & 0o077 == 0
-            && metadata.uid() == rustix::process::geteuid().as_raw(),
-    })
+    Ok(Opened { file, metadata, bytes })
 }
 
-/// Whether this process could put another file in this one's place. A Kubernetes mount's files are
-/// links through `..data` that the kubelet swaps, and another name of the same file would keep the old
-/// secret, and nobody would know.
-fn is_replaceable(path: &Path, metadata: &std::fs::Metadata) -> bool {
+/// Whether this process could change it. A Kubernetes mount's files are links through `..data` that
+/// the kubelet swaps, and another name of the same file would keep the old secret, and nobody would
+/// know.
+fn is_replaceable(path: &Path, file: &File, metadata: &Metadata) -> bool {
     let folder = path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned));
+    let may_change = |folder: &Path| {
+        if is_mount(file) {
+            may(path, Access::WRITE_OK)
+        } else {
+            may(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+        }
+    };
     metadata.nlink() == 1
         && !goes_through_data_link(path)
-        && folder.is_some_and(|folder| {
-            may(&folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
-        })
+        && folder.is_some_and(|folder| may_change(&folder))
+}
+
+/// Whether the file is a mount of its own, such as a `subPath` of a pod or a file that a container
+/// was given: nothing can take its place, it can only be written to.
+pub(crate) fn is_mount(file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{StatxAttributes, StatxFlags, statx};
+        let seen = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+        seen.is_ok_and(|seen| seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        false
+    }
 }
 
 /// Whether the file itself is open to writing. One that nobody may write is taken at its word, even by
 /// root.
-fn is_open_to_writing(path: &Path, metadata: &std::fs::Metadata) -> bool {
+fn is_open_to_writing(path: &Path, metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o222 != 0 && may(path, Access::WRITE_OK)
 }
 

@@ -61,6 +61,7 @@ impl<'p> Files<'p> {
             writable,
             syntax: None,
             reference: None,
+            lock: None,
         });
         let opened = Opened { id, contents };
         self.opened.insert(identity, opened.clone());
@@ -75,6 +76,11 @@ impl<'p> Files<'p> {
         }
         state.syntax = Some(spec.syntax);
         state.reference = spec.references.first().copied();
+        if let Some(end) = &spec.lock_suffix {
+            let mut lock = state.path.clone().into_os_string();
+            lock.push(end);
+            state.lock = Some(lock.into());
+        }
     }
 
     /// The files whose readers do not agree on their grammar.

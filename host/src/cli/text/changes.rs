@@ -9,6 +9,7 @@ use precedent::{
     plan::{Change, ChangeKind, Plan, Step},
 };
 
+use super::super::session::Session;
 use super::{
     standings,
     words::{
@@ -84,6 +85,7 @@ fn old(snapshot: &Snapshot, change: &Change) -> Option<String> {
 /// What became of the changes, and what each consumer gets now.
 pub(crate) fn outcome(
     out: &mut impl Write,
+    session: &Session,
     outcome: &Outcome,
     proposal: &Proposal,
     after: Option<&Proposal>,
@@ -100,9 +102,14 @@ pub(crate) fn outcome(
             Status::Applied if planned.iter().any(is_removal) => paint(GREEN, "✓ removed"),
             Status::Applied => paint(GREEN, "✓ written"),
             Status::RolledBack => paint(YELLOW, "put back"),
+            Status::Unchanged => paint(DIM, "unchanged"),
             _ => paint(RED, "✗ failed"),
         };
         writeln!(out, "  {status} {} ({})", harmless(&change.to), harmless(&change.target))?;
+    }
+    if let Some(run) = outcome.run {
+        let undo = format!("precedent rollback {run}{}", session.manifest);
+        writeln!(out, "  {}", paint(DIM, &format!("to put it back as it was: {undo}")))?;
     }
     let now = after.unwrap_or(proposal);
     if after.is_some() || !now.is_in_order() {
