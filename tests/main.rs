@@ -8,6 +8,7 @@
 //! | `bad_input` | everything that is not as it should be |
 //! | `bad_places` | units, property lists, `.env` files, included files, commands: of every shape |
 //! | `files` | what a write keeps: mode, links, others' changes |
+//! | `crash` | a run killed at every system call that changes a file |
 //! | `promises` | the design's promises that no other module shows |
 //! | `guests` | policies that misbehave |
 //! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
@@ -34,6 +35,7 @@
 mod bad_input;
 mod bad_places;
 mod chart;
+mod crash;
 mod daemon;
 mod deploy;
 mod files;

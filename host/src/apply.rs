@@ -196,8 +196,8 @@ pub(crate) fn unchanged(plan: &Plan) -> Outcome {
     outcome(plan, &|_| Status::Unchanged)
 }
 
-/// Removes what killed runs left beside a deployment's files. For who has the deployment's lock.
-pub fn sweep(snapshot: &Snapshot, _: &Runs) {
+/// Removes what killed runs left beside a deployment's files, and nothing of a run that lives.
+pub(crate) fn sweep(snapshot: &Snapshot) {
     recover::sweep(snapshot.files.iter().map(|file| (&file.path, file.lock.as_ref())));
 }
 

@@ -297,9 +297,7 @@ impl Host {
     pub fn apply(&self, proposal: &Proposal, runs: Option<&Runs>) -> Result<Outcome, ApplyError> {
         match (proposal.plan(), self.deployment.mode) {
             (Some(plan), Mode::Enforce) => {
-                if let Some(runs) = runs {
-                    sweep(&proposal.snapshot, runs);
-                }
+                sweep(&proposal.snapshot);
                 apply(plan, &proposal.vault, &self.key, runs)
             }
             (Some(plan), Mode::Audit) => Ok(unchanged(plan)),

@@ -97,6 +97,19 @@ impl Sandbox {
         self
     }
 
+    /// The policy where nothing names one.
+    pub(crate) fn default_policy(&self) -> &'static str {
+        self.policy
+    }
+
+    /// Every file that runs keep for one another, with its bytes and mode.
+    pub(crate) fn kept(&self) -> Vec<(PathBuf, Vec<u8>, u32)> {
+        let mut kept = BTreeMap::new();
+        walk(&self.path("state"), &mut kept);
+        walk(&self.path("cache"), &mut kept);
+        kept.into_iter().map(|(path, (bytes, mode))| (path, bytes, mode)).collect()
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
     }

@@ -261,7 +261,11 @@ pub(super) fn sweep<'p>(files: impl Iterator<Item = (&'p PathBuf, Option<&'p Pat
         {
             folders.insert(folder);
         }
-        gateway_lock.into_iter().for_each(|path| lock::sweep(path));
+        if let Some(path) = gateway_lock {
+            lock::sweep(path);
+            // It may be elsewhere than where the file's links lead.
+            folders.extend(path.parent().map(ToOwned::to_owned));
+        }
     }
     folders.iter().for_each(|folder| replace::sweep(folder));
 }

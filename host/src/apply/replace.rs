@@ -27,6 +27,7 @@ pub(super) struct Original {
     pub(super) real: PathBuf,
     /// Nothing can take its place, for it is a mount of its own: it is written to as it is.
     pub(super) in_place: bool,
+    file: File,
 }
 
 /// The new bytes, on disk beside the old ones where something can take their place.
@@ -55,14 +56,14 @@ impl Original {
             return Err(moved());
         }
         let attributes = Attributes::of(&file).map_err(|error| write_fault(path, &error))?;
-        let digest = digest.clone();
         Ok(Self {
             path: path.to_owned(),
             bytes,
-            digest,
+            digest: digest.clone(),
             attributes,
             real,
             in_place: is_mount(&file),
+            file,
         })
     }
 
@@ -101,7 +102,7 @@ impl Staged {
             return Err(ApplyFault::Moved { path });
         }
         let written = match file {
-            Some(file) => put(file, &original, key),
+            Some(file) => put(file, &still, key),
             None => overwrite(&original.real, &new, &attributes),
         };
         let done = Committed { original, new, digest };
@@ -181,6 +182,8 @@ pub(super) fn put_back(
 /// in the last moment goes back in its place, so nothing is ever written over.
 fn put(file: NamedTempFile, original: &Original, key: &Key) -> io::Result<()> {
     let real = &original.real;
+    // While it has a temporary name, it is nobody's to sweep.
+    let _ = original.file.try_lock();
     let exchange = || renameat_with(CWD, file.path(), CWD, real, RenameFlags::EXCHANGE);
     match exchange() {
         Ok(()) => {
