@@ -14,7 +14,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::support::{NEW, OLD, Sandbox, tools};
+use crate::{
+    faults::two_files,
+    support::{NEW, OLD, Sandbox, tools},
+};
 
 /// System calls that change a file or its name. Of `openat` only those that make one count.
 const CHANGING: &[&str] = &[
@@ -296,23 +299,6 @@ fn report(victim: &Victim) {
 }
 
 const UNIT: &str = "home/.config/systemd/user/openclaw-gateway.service";
-const TWO_FILES: &str = r#"
-deployment = { preset = "openclaw" }
-policy.name = "helm"
-grants.write = ["config.auth-token", "config.remote-token"]
-[[locations]]
-name = "config.remote-token"
-credential = "gateway-token"
-file = "token"
-"#;
-
-fn two_files() -> Sandbox {
-    let sandbox = Sandbox::stale_remote();
-    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
-    fs::write(sandbox.path("home/precedent.toml"), TWO_FILES).unwrap();
-    sandbox
-}
-
 /// A machine with a service: the configuration is the truth, and the rest is to follow.
 fn daemon(files: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new().policy("binary");

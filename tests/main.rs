@@ -7,6 +7,7 @@
 //! | `manifest` | `precedent.toml`: what it can say, and errors that point |
 //! | `bad_input` | everything that is not as it should be |
 //! | `bad_places` | units, property lists, `.env` files, included files, commands: of every shape |
+//! | `faults` | what the machine and others do to a run |
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `crash` | a run killed at every system call that changes a file |
 //! | `promises` | the design's promises that no other module shows |
@@ -38,6 +39,7 @@ mod chart;
 mod crash;
 mod daemon;
 mod deploy;
+mod faults;
 mod files;
 mod guests;
 mod manifest;

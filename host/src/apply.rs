@@ -121,6 +121,14 @@ pub enum ApplyFault {
         /// Who has it, and for how long.
         owner: String,
     },
+    /// The gateway's lock can't be taken.
+    #[error("cannot take the lock {}: {reason}; nothing was written", path.display())]
+    NoLock {
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// What is about to change could not be journaled, and without that a kill could leave a part of
     /// it.
     #[error(
@@ -144,8 +152,7 @@ impl ApplyError {
     /// Whether to observe and decide again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        use ApplyFault::{Locked, Moved, NoIntent, Write};
-        matches!(self.fault, Moved { .. } | Write { .. } | Locked { .. } | NoIntent { .. })
+        !matches!(self.fault, ApplyFault::Edit { .. } | ApplyFault::NotPutBack { .. })
     }
 }
 

@@ -22,7 +22,7 @@ pub use declare::{ReferenceForm, Scope, Trim};
 pub use deployment::Deployment;
 #[cfg(feature = "schema")]
 pub use manifest::schema;
-pub use manifest::{Manifest, ManifestError, Mode};
+pub use manifest::{Manifest, ManifestError, Mode, read_text};
 pub use path::{Candidate, PathTemplate};
 pub use preset::PRESETS;
 pub use spec::{ConsumerSpec, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec, PlaceSpec};

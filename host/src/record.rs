@@ -6,19 +6,23 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use crate::{
     apply::{Outcome, Recovery},
     check::Violation,
     model::{Decision, Phase, Refusal, Snapshot},
+    observe::{
+        ReadError,
+        file::{self, Opened},
+    },
     plan::Plan,
     secret::{Key, hex},
 };
@@ -205,23 +209,31 @@ impl StateFolder {
 
 #[allow(clippy::disallowed_methods, reason = "the journal is this host's own")]
 fn open_journal(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    // Not waiting for somebody to read a FIFO that stands in its place.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let options = options.append(true).create(true).mode(0o600).custom_flags(nonblocking);
+    let journal = options.open(path)?;
+    if journal.metadata()?.is_file() { Ok(journal) } else { Err(not_a_file()) }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::other("it is no regular file")
 }
 
 fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
-    let read = File::open(path).and_then(|file| file.take(33).read_to_end(&mut bytes));
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path, &error)),
-        Ok(_) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(key) => Ok(Some(Key::new(key))),
-            Err(_) => Err(failed(
-                "use",
-                path,
-                &io::Error::other("it is no key of 32 bytes; remove it, and a new one is made"),
-            )),
-        },
+    let unusable = |reason: &str| failed("use", path, &io::Error::other(reason));
+    let bytes = match file::open(path) {
+        Ok(Opened { bytes, .. }) => bytes,
+        Err(ReadError::Absent) => return Ok(None),
+        Err(ReadError::NotPermitted) => {
+            return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
+        }
+        Err(_) => return Err(failed("read", path, &not_a_file())),
+    };
+    match <[u8; 32]>::try_from(bytes.as_slice()) {
+        Ok(key) => Ok(Some(Key::new(key))),
+        Err(_) => Err(unusable("it is no key of 32 bytes; remove it, and a new one is made")),
     }
 }
 

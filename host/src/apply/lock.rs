@@ -55,7 +55,7 @@ impl GatewayLock {
                 Ok(()) => return Ok(Self { path: path.to_owned(), says }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    return Err(ApplyFault::Write {
+                    return Err(ApplyFault::NoLock {
                         path: path.to_owned(),
                         reason: error.to_string(),
                     });

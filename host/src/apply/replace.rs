@@ -230,19 +230,15 @@ pub(super) fn overwrite(real: &Path, bytes: &[u8], attributes: &Attributes) -> i
     if Attributes::of(&file)? != *attributes {
         attributes.give(&file)?;
     }
-    // Room for all of it first, so that a full disk is met before a byte has changed.
+    // Room for all of it first, so that a full disk is met before a byte has changed; a file system
+    // that cannot keep room is asked without.
     #[cfg(target_os = "linux")]
-    match rustix::fs::fallocate(
-        &file,
-        rustix::fs::FallocateFlags::KEEP_SIZE,
-        0,
-        bytes.len().max(1) as u64,
-    ) {
-        Err(error) if error == rustix::io::Errno::NOSPC || error == rustix::io::Errno::DQUOT => {
+    if !bytes.is_empty() {
+        use rustix::{fs::FallocateFlags, io::Errno};
+        let room = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes.len() as u64);
+        if let Err(error @ (Errno::NOSPC | Errno::DQUOT)) = room {
             return Err(error.into());
         }
-        // A file system that cannot keep room is asked without.
-        _ => {}
     }
     file.seek(SeekFrom::Start(0))?;
     file.write_all(bytes)?;

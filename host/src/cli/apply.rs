@@ -1,11 +1,12 @@
 //! `precedent apply`
 
-use std::{fs, io::Write, path::Path};
+use std::{io::Write, path::Path};
 
 use anyhow::Result;
 use precedent::{
     Error, Proposal, Ruling,
     apply::{ApplyError, ApplyFault, Outcome, Runs},
+    config::read_text,
     model::Phase,
 };
 
@@ -94,7 +95,7 @@ fn try_apply(
 fn read_plan(path: &Path) -> Result<serde_json::Value> {
     let fault =
         |reason: String| UsageError(format!("cannot use the plan {}: {reason}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let text = read_text(path).map_err(|error| fault(error.to_string()))?;
     let plan: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
     if plan.get("schema").and_then(|schema| schema.as_str()) != Some(json::PLAN) {

@@ -12,7 +12,7 @@ use precedent::{
     Error, Host, Proposal, Ruling,
     apply::{ApplyError, Outcome, Run, Runs},
     artifact::{self, Cache, PolicyRef},
-    config::{Deployment, Manifest, Mode},
+    config::{Deployment, Manifest, Mode, read_text},
     decide::{Engine, Limits, Policy},
     model::{Finding, Phase, Severity, Snapshot},
     observe::{Machine, Observed, World},
@@ -262,15 +262,21 @@ pub(crate) fn read_deployment(
 ) -> Result<Deployment> {
     let path = manifest.map(Path::to_owned).or_else(|| {
         let here = PathBuf::from(MANIFEST);
-        here.exists().then_some(here)
+        // A link that leads nowhere is no manifest, and no reason to go on without.
+        here.symlink_metadata().is_ok().then_some(here)
     });
     let Some(path) = path else {
         let policy = policy.unwrap_or_else(default_policy);
         return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let unreadable = |error: std::io::Error| {
         UsageError(format!("cannot read the manifest {}: {error}", path.display()))
-    })?;
+    };
+    // One that nobody named is a file, or nobody put it there on purpose.
+    if manifest.is_none() && !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no regular file")).into());
+    }
+    let text = read_text(&path).map_err(unreadable)?;
     let manifest = Manifest::parse(&path, &text).map_err(Error::from)?;
     Ok(Deployment::new(&path, &text, &manifest, policy).map_err(Error::from)?)
 }

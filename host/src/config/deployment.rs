@@ -156,7 +156,7 @@ fn load_preset(
         return Err(source.error(named, message));
     }
     let path = base.join(name);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = manifest::read_text(&path).map_err(|error| {
         source.error(named, format!("cannot read the preset {}: {error}", path.display()))
     })?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -155,6 +157,23 @@ impl ManifestError {
             message,
         }
     }
+}
+
+/// More than any manifest, preset or plan has.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Reads a text that a person names, a pipe too, of 16 MiB at most.
+///
+/// # Errors
+///
+/// Why it could not be read.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if read as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(text)
 }
 
 /// Reads TOML into a table of ours.

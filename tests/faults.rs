@@ -1,0 +1,417 @@
+//! What the machine does to a run: full disks, read-only mounts, rights that go, files that are
+//! something else, calls that fail, other writers. Each ends with everything as it was or as it was
+//! to be, and a message that names the place.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::Path,
+    process::{Command, Output},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{NEW, OLD, Sandbox, tools};
+
+const TWO_FILES: &str = r#"
+deployment = { preset = "openclaw" }
+policy.name = "helm"
+grants.write = ["config.auth-token", "config.remote-token"]
+[[locations]]
+name = "config.remote-token"
+credential = "gateway-token"
+file = "token"
+"#;
+
+pub(crate) fn two_files() -> Sandbox {
+    let sandbox = Sandbox::stale_remote();
+    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+    fs::write(sandbox.path("home/precedent.toml"), TWO_FILES).unwrap();
+    sandbox
+}
+
+/// Runs the program in mounts of its own, after a script that makes them. `$S` is the sandbox.
+fn in_mounts(sandbox: &Sandbox, script: &str, args: &[&str]) -> Option<Output> {
+    let unshare = tools::program("unshare")?;
+    let plain = sandbox.command();
+    let mut command = Command::new(unshare);
+    command.args([
+        "--mount",
+        "--map-root-user",
+        "sh",
+        "-c",
+        &format!("{script}\nexec \"$@\""),
+        "sh",
+    ]);
+    command.arg(plain.get_program()).args(args).env_clear().current_dir(sandbox.path("home"));
+    for (name, value) in plain.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("S", sandbox.path(""));
+    Some(command.output().unwrap())
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_full_disk_under_the_target_changes_nothing() {
+    let sandbox = two_files();
+    // Mounted, filled, and afterwards with room again.
+    let script = "mount -t tmpfs -o size=64k none $HOME/.openclaw
+        printf '{\"gateway\":{\"remote\":{\"token\":\"canary-old\"}}}' > $HOME/.openclaw/openclaw.json
+        head -c 200000 /dev/zero > $HOME/.openclaw/filler 2>/dev/null
+        \"$1\" apply 2> $S/said; echo $? > $S/code
+        ls -A $HOME/.openclaw > $S/left; cp $HOME/.openclaw/openclaw.json $HOME/token $S
+        rm $HOME/.openclaw/filler; set -- \"$1\" apply";
+    let Some(output) = in_mounts(&sandbox, script, &[]) else { return };
+    let read = |name: &str| fs::read_to_string(sandbox.path(name)).unwrap();
+    assert_eq!(read("code"), "3\n", "{}", read("said"));
+    assert!(
+        read("said").contains("openclaw.json.lock: No space left on device"),
+        "{}",
+        read("said")
+    );
+    assert_eq!(read("left"), "filler\nopenclaw.json\n");
+    assert!(read("openclaw.json").contains(OLD) && read("token").contains(OLD));
+    assert_eq!(output.status.code(), Some(0), "with room again: {output:?}");
+}
+
+#[test]
+fn a_full_disk_under_the_state_stops_what_could_not_be_mended() {
+    let sandbox = two_files();
+    let before = sandbox.home();
+    let script = "mkdir -p $S/state; mount -t tmpfs -o size=64k none $S/state
+        \"$1\" explain > /dev/null 2>&1; head -c 200000 /dev/zero > $S/state/filler 2>/dev/null";
+    let Some(output) = in_mounts(&sandbox, script, &["apply"]) else { return };
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("nothing is written, for a run that is killed could not be mended"),
+        "{said}"
+    );
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!(sandbox.home(), before);
+    // One file is old or new without it, and a pod should start.
+    let sandbox = Sandbox::stale_remote();
+    let output = in_mounts(&sandbox, script, &["apply", "--policy", "helm"]).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stderr(&output).contains("this run cannot be rolled back"), "{output:?}");
+    assert!(sandbox.config_text().contains(NEW));
+}
+
+#[test]
+fn a_full_disk_under_a_mounted_file_leaves_it_whole() {
+    let sandbox = two_files();
+    let script = "mount -t tmpfs -o size=16k none $HOME/.openclaw
+        printf '{\"gateway\":{\"remote\":{\"token\":\"canary-old\"}}}' > $HOME/.openclaw/openclaw.json
+        mkdir $S/other; mount -t tmpfs -o size=4k none $S/other; printf 'c' > $S/other/token
+        rm $HOME/token; touch $HOME/token; mount --bind $S/other/token $HOME/token
+        truncate -s 0 $S/other/token; head -c 100000 /dev/zero > $S/other/filler 2>/dev/null
+        \"$1\" apply > $S/said 2>&1; echo $? > $S/code; cp $HOME/token $S; cp $HOME/.openclaw/openclaw.json $S
+        set -- true";
+    if in_mounts(&sandbox, script, &[]).is_none() {
+        return;
+    }
+    let read = |name: &str| fs::read_to_string(sandbox.path(name)).unwrap();
+    assert_eq!(read("code"), "3\n", "{}", read("said"));
+    assert!(read("said").contains("token: No space left on device"), "{}", read("said"));
+    assert_eq!(read("token"), "", "as it was");
+    assert!(read("openclaw.json").contains(OLD), "the other one was put back");
+}
+
+#[test]
+fn read_only_mounts_are_said_before_anything_is_tried() {
+    let sandbox = two_files();
+    let script =
+        "mount --bind $HOME/.openclaw $HOME/.openclaw; mount -o remount,ro,bind $HOME/.openclaw";
+    let Some(output) = in_mounts(&sandbox, script, &["apply"]) else { return };
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
+    assert!(sandbox.config_text().contains(OLD));
+    let token = || fs::read_to_string(sandbox.path("home/token")).unwrap();
+    assert_eq!(token(), "canary-new\n", "what can be repaired is");
+    // A file that is mounted to be read only.
+    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+    let script = "mount --bind $HOME/token $HOME/token; mount -o remount,ro,bind $HOME/token";
+    let output = in_mounts(&sandbox, script, &["apply"]).unwrap();
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(token(), "canary-old\n");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("target-read-only"), "{output:?}");
+    // The state.
+    let sandbox = Sandbox::stale_remote();
+    let script = "mkdir -p $S/state; mount -t tmpfs -o ro none $S/state";
+    let output = in_mounts(&sandbox, script, &["apply", "--policy", "helm"]).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stderr(&output).contains("no backup, and no lock against another run"), "{output:?}");
+}
+
+#[test]
+fn a_file_that_is_a_mount_is_written_as_it_is() {
+    let sandbox = two_files();
+    let inode = fs::metadata(sandbox.path("home/token")).unwrap().ino();
+    let script = "mount --bind $HOME/token $HOME/token";
+    let Some(output) = in_mounts(&sandbox, script, &["apply"]) else { return };
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let token = sandbox.path("home/token");
+    assert_eq!(fs::read_to_string(&token).unwrap(), "canary-new\n");
+    let metadata = fs::metadata(&token).unwrap();
+    assert_eq!((metadata.ino(), metadata.mode() & 0o777), (inode, 0o600));
+    // And back.
+    let output = in_mounts(&sandbox, script, &["rollback"]).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(fs::read_to_string(&token).unwrap(), "canary-old\n");
+    // Without a folder for the backup it is not touched.
+    let sandbox = two_files().env("PRECEDENT_STATE_DIR", "/proc/nowhere");
+    let before = sandbox.home();
+    let output = in_mounts(&sandbox, script, &["apply"]).unwrap();
+    assert_eq!((output.status.code(), sandbox.home()), (Some(3), before), "{output:?}");
+    assert!(stderr(&output).contains("set PRECEDENT_STATE_DIR"), "{output:?}");
+}
+
+/// As another user than root, who may read and write everything.
+#[test]
+fn rights_that_go_are_named() {
+    if !rustix::process::geteuid().is_root() {
+        return tools::skip("only root can become somebody else");
+    }
+    let Some(setpriv) = tools::program("setpriv") else { return };
+    let sandbox = two_files();
+    let everybody = |path: &Path| {
+        Command::new("chown").args(["-R", "65534:65534"]).arg(path).status().unwrap();
+    };
+    // The program and every folder on the way to it may be root's alone.
+    let program = sandbox.path("precedent");
+    fs::copy(&sandbox.program, &program).unwrap();
+    everybody(&sandbox.path(""));
+    let run = |args: &[&str]| {
+        let plain = sandbox.command();
+        let mut command = Command::new(&setpriv);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(args);
+        command.env_clear().current_dir(sandbox.path("home"));
+        for (name, value) in plain.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command.output().unwrap()
+    };
+    assert_eq!(run(&["plan"]).status.code(), Some(0), "{:?}", run(&["plan"]));
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(sandbox.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let text = |name: &str| fs::read_to_string(sandbox.path(name)).unwrap();
+    let renew = || fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+    let (config, token) = ("home/.openclaw/openclaw.json", "home/token");
+    // The folder may not be written: another file can take no place in it.
+    mode("home/.openclaw", 0o500);
+    let output = run(&["apply"]);
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
+    assert!(text(config).contains(OLD) && text(token).contains(NEW), "one of two");
+    renew();
+    mode("home/.openclaw", 0o700);
+    // The file may not be read.
+    mode(token, 0o000);
+    let output = run(&["apply"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("permission denied"), "{output:?}");
+    assert!(text(token).contains(OLD));
+    // What is somebody else's cannot be given back to them; so neither of two is written.
+    fs::write(sandbox.path(config), r#"{"gateway":{"remote":{"token":"canary-old"}}}"#).unwrap();
+    std::os::unix::fs::chown(sandbox.path(token), Some(1234), Some(1234)).unwrap();
+    mode(token, 0o666);
+    let output = run(&["apply"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("its owner cannot be kept"), "{output:?}");
+    assert!(!text(config).contains(NEW) && text(token).contains(OLD));
+    std::os::unix::fs::chown(sandbox.path(token), Some(65534), Some(65534)).unwrap();
+    let output = run(&["apply"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(config).contains(NEW) && text(token).contains(NEW));
+}
+
+/// Something else than a file, wherever a file is looked for: nothing hangs, nothing is written over.
+#[test]
+fn what_is_no_file_is_neither_waited_for_nor_written() {
+    let places = [
+        "home/.openclaw/openclaw.json",
+        "home/.openclaw/.env",
+        "home/token",
+        "home/.config/systemd/user/openclaw-gateway.service",
+        "home/precedent.toml",
+        "state/key",
+        "state/journal-openclaw.jsonl",
+        "state/runs-openclaw",
+        "state/runs-openclaw/lock",
+        "state/runs-openclaw/000001",
+        "cache/compiled",
+    ];
+    let kinds: [(&str, fn(&Path)); 4] = [
+        ("fifo", |path| {
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+        ("folder", |path| fs::create_dir(path).unwrap()),
+        ("device", |path| symlink("/dev/zero", path).unwrap()),
+        ("loop", |path| symlink(path, path).unwrap()),
+    ];
+    let template = two_files();
+    template.run(&["explain"]);
+    for place in places {
+        for (kind, make) in kinds {
+            let sandbox = two_files();
+            copy(&template.path("state"), &sandbox.path(""));
+            copy(&template.path("cache"), &sandbox.path(""));
+            let path = sandbox.path(place);
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            make(&path);
+            let before = sandbox.home();
+            let began = Instant::now();
+            let output =
+                output_within(&sandbox, &["apply", "--wait", "0"], Duration::from_secs(20));
+            let at = format!("{kind} at {place} after {:?}", began.elapsed());
+            let code = output.status.code();
+            assert!(matches!(code, Some(0..=4)), "{at}: {output:?}");
+            assert!(!stderr(&output).contains("panicked"), "{at}: {output:?}");
+            let after = sandbox.home();
+            for name in ["home/.openclaw/openclaw.json", "home/token"] {
+                let name = sandbox.path(name);
+                let text = |files: &std::collections::BTreeMap<_, (Vec<u8>, u32)>| {
+                    files.get(&name).map(|(bytes, _)| String::from_utf8_lossy(bytes).into_owned())
+                };
+                let (old, new) = (text(&before), text(&after));
+                let is_written = new.as_ref().is_some_and(|text| text.contains(NEW));
+                assert!(
+                    new == old || matches!(code, Some(0 | 4)) && is_written,
+                    "{at}: {output:?}"
+                );
+            }
+            assert!(path.symlink_metadata().is_ok_and(|now| !now.is_file()), "{at}: it is gone");
+        }
+    }
+}
+
+fn copy(from: &Path, into: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(into).status().unwrap().success());
+}
+
+/// Ends the program, and fails, where it does not end by itself.
+fn output_within(sandbox: &Sandbox, args: &[&str], time: Duration) -> Output {
+    use std::process::Stdio;
+    let mut child =
+        sandbox.command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + time;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+            panic!("it hangs: {:?}", child.wait_with_output());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    for name in [".openclaw/openclaw.json", "token"] {
+        let sandbox = two_files();
+        let path = sandbox.path("home").join(name);
+        // With nothing in it, so that only its length is huge.
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let output = output_within(&sandbox, &["apply"], Duration::from_secs(20));
+        assert_ne!(output.status.code(), Some(0), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("larger than 16 MiB"),
+            "{output:?}"
+        );
+        assert_eq!(fs::metadata(&path).unwrap().len(), 1 << 40);
+    }
+}
+
+#[test]
+fn folders_that_are_missing_are_made_or_missed() {
+    let mut sandbox = Sandbox::stale_remote();
+    let deep = sandbox.path("a/b/c").display().to_string();
+    sandbox.set("PRECEDENT_STATE_DIR", &deep);
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    for folder in ["a/b/c", "a/b/c/runs-openclaw", "a/b/c/runs-openclaw/000001"] {
+        let mode = fs::metadata(sandbox.path(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
+    let sandbox = Sandbox::stale_remote();
+    fs::remove_dir_all(sandbox.path("home/.openclaw")).unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(!sandbox.path("home/.openclaw").exists(), "nothing is made where nothing is");
+}
+
+/// Two runs at once, a hundred times: one of them writes, the other finds it done.
+#[test]
+fn two_runs_at_once_a_hundred_times() {
+    let sandbox = two_files();
+    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+    let config = sandbox.config_text();
+    for round in 0..100 {
+        fs::write(sandbox.config(), &config).unwrap();
+        fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+        let start = || {
+            let mut command = sandbox.command();
+            command.args(["apply", "--wait", "60"]).stdout(std::process::Stdio::null());
+            command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let runs = [start(), start()];
+        for run in runs {
+            let output = run.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "round {round}: {output:?}");
+        }
+        assert_eq!(fs::read_to_string(sandbox.path("home/token")).unwrap(), "canary-new\n");
+        assert_eq!(sandbox.config_text().matches(NEW).count(), 1, "round {round}");
+    }
+    let (_, list) = sandbox.json(&["rollback", "--list"]);
+    let runs = list["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["state"] == "done"), "{list}");
+    assert_eq!(runs.last().unwrap()["run"], 100, "one of two wrote, each time");
+}
+
+/// Somebody who knows no lock writes the same file all the time: nothing that they wrote is lost.
+#[test]
+fn what_others_write_meanwhile_is_never_lost() {
+    let sandbox = Sandbox::stale_remote();
+    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+    let (written, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
+    let config = sandbox.config();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let beside = sandbox.path("home/.openclaw/theirs");
+            for count in 1_u32.. {
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                // The old token again and again, so that there is always something to do.
+                let text = format!(
+                    r#"{{"n":{count},"gateway":{{"mode":"local","remote":{{"token":"{OLD}"}}}}}}"#
+                );
+                fs::write(&beside, text).unwrap();
+                fs::rename(&beside, &config).unwrap();
+                written.store(count, Ordering::SeqCst);
+                let until = Instant::now() + Duration::from_micros(u64::from(count % 7) * 300);
+                while Instant::now() < until {
+                    // What stands there is never older than what was written last.
+                    let text = fs::read_to_string(&config).unwrap();
+                    let now: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(now["n"], count, "it was written over: {text}");
+                }
+            }
+        });
+        for _ in 0..40 {
+            let output = sandbox.command().args(["apply", "--policy", "helm"]).output().unwrap();
+            let code = output.status.code();
+            assert!(matches!(code, Some(0 | 3 | 4)), "{output:?}");
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert!(written.load(Ordering::SeqCst) > 100, "they wrote meanwhile");
+    let now: serde_json::Value = serde_json::from_str(&sandbox.config_text()).unwrap();
+    assert_eq!(now["n"], written.load(Ordering::SeqCst));
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert_eq!(sandbox.config_text().matches(NEW).count(), 2);
+}
