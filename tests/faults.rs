@@ -245,7 +245,8 @@ fn what_is_no_file_is_neither_waited_for_nor_written() {
         "state/runs-openclaw/000001",
         "cache/compiled",
     ];
-    let kinds: [(&str, fn(&Path)); 4] = [
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 4] = [
         ("fifo", |path| {
             assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         }),

@@ -7,6 +7,7 @@
 //! | `manifest` | `precedent.toml`: what it can say, and errors that point |
 //! | `bad_input` | everything that is not as it should be |
 //! | `bad_places` | units, property lists, `.env` files, included files, commands: of every shape |
+//! | `runs` | what runs keep, taking back, locks, audit |
 //! | `faults` | what the machine and others do to a run |
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `crash` | a run killed at every system call that changes a file |
@@ -47,6 +48,7 @@ mod openclaw;
 mod parity;
 mod policies;
 mod promises;
+mod runs;
 mod services;
 mod story;
 mod support;
