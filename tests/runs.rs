@@ -94,7 +94,8 @@ fn there_is_nothing_to_take_back_says_why() {
 #[test]
 fn a_backup_opens_for_its_own_file_alone() {
     let folder = |sandbox: &Sandbox| sandbox.path("state/runs-openclaw/000001");
-    let spoil: [(&str, fn(&std::path::Path)); 4] = [
+    type Spoil = fn(&std::path::Path);
+    let spoil: [(&str, Spoil); 4] = [
         ("a bit", |run| {
             let mut bytes = fs::read(run.join("0.old")).unwrap();
             bytes[40] ^= 1;

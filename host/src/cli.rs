@@ -24,6 +24,7 @@ mod policy;
 mod rollback;
 mod rotate;
 mod session;
+#[cfg(feature = "cases")]
 mod test;
 mod text;
 mod writing;
@@ -52,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Check(options) => check::run(options),
         Verb::Rotate(options) => rotate::run(options),
         Verb::Rollback(options) => rollback::run(options),
+        #[cfg(feature = "cases")]
         Verb::Test(options) => test::run(options),
         Verb::Policy(options) => policy::run(options),
     };

@@ -25,12 +25,13 @@
 //! | [`plan`] | the edits | none |
 //! | [`apply`] | writes them | writes the deployment's |
 //! | [`record`] | key and journal | its own folder |
-//! | [`cases`] | policy cases: a snapshot in words, and what is expected | none |
+//! | `cases` | policy cases: a snapshot in words, and what is expected | none |
 //! | [`model`] | what the stages hand to one another | none |
 //! | [`secret`] | secrets, fingerprints, digests | none |
 
 pub mod apply;
 pub mod artifact;
+#[cfg(feature = "cases")]
 pub mod cases;
 pub mod check;
 pub mod config;

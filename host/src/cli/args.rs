@@ -31,6 +31,7 @@ pub(crate) enum Verb {
     /// Put back what a run changed
     Rollback(RollbackArgs),
     /// Run policy cases
+    #[cfg(feature = "cases")]
     Test(TestArgs),
     /// Work on policies
     Policy(PolicyArgs),
@@ -190,6 +191,7 @@ pub(crate) struct CheckArgs {
     pub(crate) quiet: bool,
 }
 
+#[cfg(feature = "cases")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TestArgs {
     /// Files (.json, .jsonl) or folders of them

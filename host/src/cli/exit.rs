@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use precedent::{
-    Error, apply::RunsError, artifact::ArtifactError, cases::CaseError, decide::DecideError,
-};
+use precedent::{Error, apply::RunsError, artifact::ArtifactError, decide::DecideError};
 
 /// What a call comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     if error.is::<Audited>() {
         return Exit::Done;
     }
-    if error.is::<UsageError>() || error.is::<CaseError>() {
+    if error.is::<UsageError>() || is_of_a_case(error) {
         return Exit::Usage;
     }
     match error.downcast_ref::<Error>() {
@@ -61,4 +59,14 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         Some(Error::Check(_)) => Exit::Refused,
         _ => Exit::Fault,
     }
+}
+
+#[cfg(feature = "cases")]
+fn is_of_a_case(error: &anyhow::Error) -> bool {
+    error.is::<precedent::cases::CaseError>()
+}
+
+#[cfg(not(feature = "cases"))]
+fn is_of_a_case(_: &anyhow::Error) -> bool {
+    false
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use precedent::{
     Proposal, Ruling,
     apply::{Outcome, Run, RunState},
-    cases::CaseResult,
     model::{ConsumerId, Finding, Location, LocationId, Presence, Snapshot, Standing},
     plan::drifts,
 };
@@ -158,30 +157,6 @@ pub(crate) fn rollback(deployment: &str, run: &Run, outcome: Option<&Outcome>) -
         "run": outcome.and_then(|outcome| outcome.run),
         "files": run.targets.iter().map(|target| &target.path).collect::<Vec<_>>(),
         "outcome": outcome.map(|outcome| &outcome.changes),
-    })
-}
-
-/// `precedent.test/1`
-pub(crate) fn test(results: &[CaseResult]) -> Value {
-    let failures: Vec<Value> = results
-        .iter()
-        .filter(|result| !result.mismatches.is_empty())
-        .map(|result| {
-            let side = |pick: fn(&precedent::cases::Mismatch) -> &Value| -> Map<String, Value> {
-                result.mismatches.iter().map(|m| (m.what.clone(), pick(m).clone())).collect()
-            };
-            json!({
-                "name": result.name,
-                "expected": side(|mismatch| &mismatch.expected),
-                "actual": side(|mismatch| &mismatch.actual),
-            })
-        })
-        .collect();
-    json!({
-        "schema": "precedent.test/1",
-        "passed": results.len() - failures.len(),
-        "failed": failures.len(),
-        "failures": failures,
     })
 }
 

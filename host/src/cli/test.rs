@@ -8,9 +8,10 @@ use std::{
 
 use anyhow::Result;
 use precedent::{
-    cases::{self, CaseError, CaseResult, Read, Runner},
+    cases::{self, CaseError, CaseResult, Mismatch, Read, Runner},
     decide::Limits,
 };
+use serde_json::{Map, Value, json};
 
 use super::{
     args::{Format, TestArgs},
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
     let failed = results.iter().filter(|result| !result.mismatches.is_empty()).count();
     let mut out = anstream::stdout().lock();
     match args.format {
-        Format::Json => json::print(&mut out, &json::test(&results))?,
+        Format::Json => json::print(&mut out, &document(&results))?,
         Format::Text => {
             for result in results.iter().filter(|result| !result.mismatches.is_empty()) {
                 text::failed_case(&mut out, result)?;
@@ -44,6 +45,29 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
         }
     }
     Ok(if failed == 0 { Exit::Done } else { Exit::Refused })
+}
+
+/// `precedent.test/1`
+fn document(results: &[CaseResult]) -> Value {
+    let failed = results.iter().filter(|result| !result.mismatches.is_empty());
+    let failures: Vec<Value> = failed
+        .map(|result| {
+            let side = |pick: fn(&Mismatch) -> &Value| -> Map<String, Value> {
+                result.mismatches.iter().map(|m| (m.what.clone(), pick(m).clone())).collect()
+            };
+            json!({
+                "name": result.name,
+                "expected": side(|mismatch| &mismatch.expected),
+                "actual": side(|mismatch| &mismatch.actual),
+            })
+        })
+        .collect();
+    json!({
+        "schema": "precedent.test/1",
+        "passed": results.len() - failures.len(),
+        "failed": failures.len(),
+        "failures": failures,
+    })
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Read> {

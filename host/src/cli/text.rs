@@ -7,9 +7,12 @@
 //! |---|---|
 //! | `standings` | who uses which copy, why, and which copies there are |
 //! | `changes` | the changes, and what became of them |
+//! | `cases` | cases that failed or were left out |
 //! | `runs` | the runs that are kept |
 //! | `words` | words and colours that they share |
 
+#[cfg(feature = "cases")]
+mod cases;
 mod changes;
 mod runs;
 mod standings;
@@ -17,18 +20,15 @@ mod words;
 
 use std::io::Write;
 
-use precedent::{
-    Error, Proposal, Ruling,
-    cases::{CaseResult, LeftOut},
-    model::Finding,
-    plan::drifts,
-};
+use precedent::{Error, Proposal, Ruling, model::Finding, plan::drifts};
 
 use super::session::Session;
 use words::{
     BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, severity_word,
 };
 
+#[cfg(feature = "cases")]
+pub(crate) use cases::{failed_case, left_out};
 pub(crate) use changes::{diff, outcome};
 pub(crate) use runs::{backup, rollback, runs, time};
 pub(crate) use standings::{as_of, copies, reasons, shadows, standings};
@@ -151,23 +151,6 @@ pub(super) fn state(out: &mut impl Write, proposal: &Proposal) -> Written {
         "There is no copy of a secret here, so nothing can disagree.".to_owned()
     };
     writeln!(out, "\n{words}")
-}
-
-/// A case that failed: what was expected and what came out.
-pub(crate) fn failed_case(out: &mut impl Write, result: &CaseResult) -> Written {
-    writeln!(out, "{} {}", paint(RED.bold(), "FAIL"), harmless(&result.name))?;
-    for mismatch in &result.mismatches {
-        writeln!(out, "  {}", mismatch.what)?;
-        writeln!(out, "    {} {}", paint(GREEN, "expected"), mismatch.expected)?;
-        writeln!(out, "    {} {}", paint(RED, "actual  "), mismatch.actual)?;
-    }
-    Ok(())
-}
-
-/// A recording that is no case.
-pub(crate) fn left_out(out: &mut impl Write, left_out: &LeftOut) -> Written {
-    let (name, why) = (harmless(&left_out.name), harmless(&left_out.why));
-    writeln!(out, "{} {name}: {why}", paint(DIM, "left out"))
 }
 
 /// A warning of the host itself.
