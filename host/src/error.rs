@@ -68,6 +68,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
+            Self::Artifact(error) => error.is_retryable(),
             Self::Decide(error) => error.is_retryable(),
             Self::Apply(error) => error.is_retryable(),
             Self::Record(_) => true,

@@ -65,7 +65,7 @@ impl Session {
         let key = key(state.as_ref())?;
         let Deployment { policy, base, limits, .. } = &deployment;
         let policy = load_policy(policy, base, *limits, &key)?;
-        let host = Host::new(deployment, policy, key)?;
+        let host = Host::new(deployment, policy, key.key)?;
         Ok(Self { host, phase, words: words(selection), verb, state })
     }
 
@@ -160,17 +160,20 @@ pub(crate) fn load_policy(
     reference: &PolicyRef,
     base: &Path,
     limits: Limits,
-    key: &Key,
+    key: &OwnKey,
 ) -> Result<Policy> {
-    let engine = Engine::new().map_err(Error::from)?;
+    let engine = Engine::with(&limits).map_err(Error::from)?;
     let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
-    let cache = folder.as_deref().map(|folder| Cache { folder, key });
+    let folder = folder.filter(|_| key.is_ours_alone);
+    let cache = folder.as_deref().map(|folder| Cache { folder, key: &key.key });
     let path = match reference {
         PolicyRef::File(template) => template.resolve(base, &variable, &|path| path.exists()),
         _ => None,
     };
     let policy = artifact::load(&engine, reference, path.as_deref(), limits, cache);
-    Ok(policy.map_err(Error::from)?)
+    let policy = policy.map_err(Error::from)?;
+    policy.warnings().iter().for_each(|warning| warn(warning));
+    Ok(policy)
 }
 
 /// Where the key and the journals are.
@@ -247,17 +250,31 @@ fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
         .ok_or_else(|| UsageError(format!("{flag} takes KEY=VALUE, not `{pair}`")).into())
 }
 
+/// The installation's key.
+pub(crate) struct OwnKey {
+    key: Key,
+    /// Whether it is kept, and nobody else can read it: a hash under it says that code is ours.
+    is_ours_alone: bool,
+}
+
 /// The installation's key; for this run only where it cannot be kept.
-pub(crate) fn key(state: Option<&StateFolder>) -> Result<Key> {
+pub(crate) fn key(state: Option<&StateFolder>) -> Result<OwnKey> {
     let kept = match state {
         Some(state) => state.key().map_err(|error| error.to_string()),
         None => Err("neither PRECEDENT_STATE_DIR nor HOME is set".to_owned()),
     };
     match kept {
-        Ok(key) => Ok(key),
+        Ok(key) => {
+            let shared = state.and_then(StateFolder::shared_key);
+            if let Some(message) = &shared {
+                warn(&format!("compiled policies are not kept: {message}"));
+            }
+            Ok(OwnKey { key, is_ours_alone: shared.is_none() })
+        }
         Err(reason) => {
             warn(&format!("fingerprints are for this run only: {reason}"));
-            Key::generate().context("no randomness for a key")
+            let key = Key::generate().context("no randomness for a key")?;
+            Ok(OwnKey { key, is_ours_alone: false })
         }
     }
 }
