@@ -1,5 +1,11 @@
 //! Policies that misbehave: each is stopped with a named error, nothing is written, and the next
 //! decision is right.
+//!
+//! | module | what |
+//! |---|---|
+//! | `hostile` | what only core WebAssembly can do wrong, a file each |
+
+mod hostile;
 
 use std::fs;
 
