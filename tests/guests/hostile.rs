@@ -12,6 +12,11 @@ fn each_hostile_guest_is_stopped_and_the_next_decision_is_right() {
     let stale = sandbox.config_text();
     let policy = sandbox.path("hostile.wasm");
     let policy_path = policy.display().to_string();
+    // The right policy is given the time that it has by default.
+    let patient = sandbox.path("patient.toml");
+    let manifest = fs::read_to_string(sandbox.path("home/precedent.toml")).unwrap();
+    fs::write(&patient, manifest.replace("deadline-ms = 200", "")).unwrap();
+    let patient = patient.display().to_string();
     let guests = hostile::all();
     assert!(guests.len() > 25, "only {} guests", guests.len());
     let mut wrong = Vec::new();
@@ -27,7 +32,7 @@ fn each_hostile_guest_is_stopped_and_the_next_decision_is_right() {
         assert!(!said.contains(is_command), "{} commands the terminal: {said:?}", guest.name);
         assert_eq!(sandbox.home(), before, "{} wrote", guest.name);
 
-        let right = sandbox.run(&["apply"]);
+        let right = sandbox.run(&["apply", "--manifest", &patient]);
         assert_eq!(right.code, Some(0), "after {}: {right:?}", guest.name);
         let repaired = sandbox.config_text();
         assert!(repaired.contains(NEW) && !repaired.contains(OLD), "after {}", guest.name);

@@ -98,6 +98,10 @@ impl Engine {
         let most = Duration::from_secs(365 * 24 * 3600);
         let ticks = deadline.min(most).as_millis().div_ceil(TICK.as_millis());
         let running = Clock::start(&self.clock, &self.inner)?;
+        // No time is no time, not the first tick's.
+        if ticks == 0 {
+            return Ok((running, 0));
+        }
         Ok((running, u64::try_from(ticks).unwrap_or(u64::MAX / 2).saturating_add(1)))
     }
 }
