@@ -97,6 +97,19 @@ fn what_is_no_limit_is_an_error_in_the_manifest() {
     }
 }
 
+/// What was compiled ahead of time does not count, so a build without the compiler cannot either.
+#[test]
+fn a_build_without_the_compiler_says_that_it_counts_no_fuel() {
+    let Some(program) = std::env::var_os("PRECEDENT_INIT") else {
+        // `.ci/run` builds it; a plain `cargo test` does not.
+        return;
+    };
+    let mut sandbox = with_limits("fuel = 50000000");
+    sandbox.program = program.into();
+    let run = sandbox.run(&["explain"]);
+    says(&run, 3, "counts no fuel (limits.fuel), and this build of precedent has no compiler");
+}
+
 /// Fuel is the same on every machine, so it is the same in every run; and what counts it is other
 /// code, which is kept beside the code that does not.
 #[test]
