@@ -3,10 +3,21 @@
 //! A shipped policy is compiled ahead of time in a release. Whatever is compiled here is kept, in
 //! the cache folder, under a keyed hash: a compiled policy is machine code, so nothing is mapped
 //! that this host did not write itself.
+//!
+//! | module | what |
+//! |---|---|
+//! | `compiler` | from a component to machine code, within its time |
+//! | `kept` | a compiled policy in the cache folder: looked for, refused, replaced |
+
+#[cfg(feature = "compiler")]
+mod compiler;
+#[cfg(feature = "compiler")]
+mod kept;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
@@ -104,6 +115,30 @@ pub enum ArtifactError {
         /// The policy.
         policy: String,
     },
+    /// Fuel is to be counted, and the policy was compiled ahead of time without.
+    #[error(
+        "{policy} was compiled ahead of time and counts no fuel (limits.fuel), and this build of precedent has no compiler; leave the limit out, or use the full build"
+    )]
+    NoFuel {
+        /// The policy.
+        policy: String,
+    },
+    /// Compiling took too long.
+    #[error("{policy} was not compiled within {} ms (limits.compile-ms)", most.as_millis())]
+    CompileTime {
+        /// The policy.
+        policy: String,
+        /// The limit.
+        most: Duration,
+    },
+    /// The compiler did not get to an answer.
+    #[error("{policy} cannot be compiled: {reason}")]
+    Compiler {
+        /// The policy.
+        policy: String,
+        /// What happened to the compiler.
+        reason: String,
+    },
     /// The component is not a policy, or crashes when asked what it is.
     #[error("{policy} cannot be used")]
     Policy {
@@ -113,6 +148,18 @@ pub enum ArtifactError {
         #[source]
         source: DecideError,
     },
+}
+
+impl ArtifactError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::CompileTime { .. } | Self::Compiler { .. } => true,
+            Self::Policy { source, .. } => source.is_retryable(),
+            _ => false,
+        }
+    }
 }
 
 fn list(names: Vec<&str>) -> String {
@@ -128,7 +175,8 @@ pub struct Cache<'c> {
     pub key: &'c Key,
 }
 
-/// Loads a policy. `path` is where a [`PolicyRef::File`] leads.
+/// Loads a policy. `path` is where a [`PolicyRef::File`] leads. What was kept of it and could not be
+/// trusted is compiled anew, and [`Policy::warnings`] says so.
 ///
 /// # Errors
 ///
@@ -140,30 +188,35 @@ pub fn load(
     limits: Limits,
     cache: Option<Cache<'_>>,
 ) -> Result<Policy, ArtifactError> {
-    let (policy, digest, component) = match reference {
+    let (policy, digest, (component, warnings)) = match reference {
         PolicyRef::Shipped(name) => {
             let shipped = SHIPPED
                 .iter()
                 .find(|policy| policy.name == name)
                 .ok_or_else(|| ArtifactError::Unknown { name: name.clone() })?;
             let policy = format!("the policy `{name}`");
-            let component = match (shipped.compiled, shipped.component) {
-                (Some(compiled), _) => map(engine, compiled, &policy)?,
-                (None, Some(bytes)) => compile(engine, bytes, shipped.digest, &policy, cache)?,
+            let loaded = match (shipped.compiled, shipped.component) {
+                // What was compiled ahead of time does not count fuel.
+                (Some(compiled), _) if !engine.counts_fuel() => {
+                    (map(engine, compiled, &policy)?, Vec::new())
+                }
+                (_, Some(bytes)) => compile(engine, bytes, shipped.digest, &policy, limits, cache)?,
+                (Some(_), None) => return Err(ArtifactError::NoFuel { policy }),
                 (None, None) => return Err(ArtifactError::NoCompiler { policy }),
             };
-            (policy, shipped.digest.to_owned(), component)
+            (policy, shipped.digest.to_owned(), loaded)
         }
         PolicyRef::File(template) => {
             let path = path.map_or_else(|| PathBuf::from(template.as_written()), Path::to_owned);
             let policy = format!("the policy {}", path.display());
             let bytes = read(&path, limits)?;
             let digest = digest_of(&bytes);
-            let component = compile(engine, &bytes, &digest, &policy, cache)?;
-            (policy, digest, component)
+            let loaded = compile(engine, &bytes, &digest, &policy, limits, cache)?;
+            (policy, digest, loaded)
         }
     };
     Policy::new(engine, &component, digest, limits)
+        .map(|policy| policy.with_warnings(warnings))
         .map_err(|source| ArtifactError::Policy { policy, source })
 }
 
@@ -198,17 +251,20 @@ fn compile(
     bytes: &[u8],
     digest: &str,
     policy: &str,
+    limits: Limits,
     cache: Option<Cache<'_>>,
-) -> Result<Component, ArtifactError> {
-    let kept = cache.map(|cache| Kept::new(cache, engine, digest));
-    if let Some(component) = kept.as_ref().and_then(|kept| kept.load(engine, policy)) {
-        return Ok(component);
-    }
-    let compiled = ahead_of_time(engine, bytes, policy)?;
-    if let Some(kept) = &kept {
-        kept.store(&compiled);
-    }
-    map(engine, &compiled, policy)
+) -> Result<(Component, Vec<String>), ArtifactError> {
+    use kept::{Found, Kept};
+
+    let kept = cache.map(|cache| Kept::new(cache, engine, digest, bytes.len()));
+    let refused = match kept.as_ref().map_or(Found::Nothing, |kept| kept.find(engine, policy)) {
+        Found::Ours(component) => return Ok((component, Vec::new())),
+        Found::Refused(why) => Some(why),
+        Found::Nothing => None,
+    };
+    let compiled = compiler::within(limits.compile, engine, bytes, policy)?;
+    let warnings = kept.and_then(|kept| kept.replace(&compiled, refused)).into_iter().collect();
+    Ok((map(engine, &compiled, policy)?, warnings))
 }
 
 #[cfg(not(feature = "compiler"))]
@@ -217,18 +273,10 @@ fn compile(
     _: &[u8],
     _: &str,
     policy: &str,
+    _: Limits,
     _: Option<Cache<'_>>,
-) -> Result<Component, ArtifactError> {
+) -> Result<(Component, Vec<String>), ArtifactError> {
     Err(ArtifactError::NoCompiler { policy: policy.to_owned() })
-}
-
-#[cfg(feature = "compiler")]
-fn ahead_of_time(engine: &Engine, bytes: &[u8], policy: &str) -> Result<Vec<u8>, ArtifactError> {
-    engine.inner().precompile_component(bytes).map_err(|error| ArtifactError::NotAComponent {
-        policy: policy.to_owned(),
-        // The root of the chain says what is wrong with the bytes.
-        reason: error.root_cause().to_string(),
-    })
 }
 
 /// Compiles the shipped policies for a release: file names and bytes for `build.rs`.
@@ -244,7 +292,7 @@ pub fn compile_shipped(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>, Artifa
             policy.component.ok_or_else(|| ArtifactError::NoCompiler { policy: name.clone() })?;
         let digest = policy.digest.trim_start_matches("sha256:");
         let file = format!("{}.{digest}.cwasm", policy.name);
-        Ok((file, ahead_of_time(engine, bytes, &name)?))
+        Ok((file, compiler::compile(engine, bytes, &name)?))
     };
     SHIPPED.iter().map(compiled).collect()
 }
@@ -252,62 +300,11 @@ pub fn compile_shipped(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>, Artifa
 #[allow(unsafe_code, reason = "the one place where compiled code is mapped")]
 fn map(engine: &Engine, compiled: &[u8], policy: &str) -> Result<Component, ArtifactError> {
     // SAFETY: the bytes are part of this binary, were made by this process, or carry this
-    // installation's keyed hash, see `Kept::load`.
+    // installation's keyed hash, see `Kept::find`.
     unsafe { Component::deserialize(engine.inner(), compiled) }.map_err(|error| {
         ArtifactError::NotAComponent {
             policy: policy.to_owned(),
             reason: format!("it was compiled for another build of precedent: {error:#}"),
         }
     })
-}
-
-/// A compiled policy that is kept: 32 bytes of keyed hash, then the code.
-#[cfg(feature = "compiler")]
-struct Kept<'c> {
-    cache: Cache<'c>,
-    path: PathBuf,
-    purpose: String,
-}
-
-#[cfg(feature = "compiler")]
-impl<'c> Kept<'c> {
-    fn new(cache: Cache<'c>, engine: &Engine, digest: &str) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        engine.inner().precompile_compatibility_hash().hash(&mut hasher);
-        let name =
-            format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), hasher.finish());
-        Self { path: cache.folder.join(&name), purpose: format!("compiled {name}"), cache }
-    }
-
-    /// None where there is nothing, or nothing that this host wrote.
-    fn load(&self, engine: &Engine, policy: &str) -> Option<Component> {
-        let bytes = fs::read(&self.path).ok()?;
-        let (hash, compiled) = bytes.split_at_checked(32)?;
-        let expected = self.cache.key.mac(&self.purpose, compiled);
-        // Compared whole, whatever differs first.
-        let differs = expected.iter().zip(hash).fold(0, |differs, (a, b)| differs | (a ^ b));
-        if differs != 0 {
-            return None;
-        }
-        map(engine, compiled, policy).ok()
-    }
-
-    /// Keeps it; where that fails, the next run compiles again.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the artifact cache is one of the places that write"
-    )]
-    fn store(&self, compiled: &[u8]) {
-        use std::io::Write;
-        let stored = || -> std::io::Result<()> {
-            fs::create_dir_all(self.cache.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(self.cache.folder)?;
-            file.write_all(&self.cache.key.mac(&self.purpose, compiled))?;
-            file.write_all(compiled)?;
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        let _ = stored();
-    }
 }

@@ -3,7 +3,8 @@
 //! | module | what |
 //! |---|---|
 //! | `args` | the words of the command line |
-//! | `session` | manifest, policy, key and journal of one call |
+//! | `session` | manifest, policy and journal of one call |
+//! | `key` | the installation's key, and what it is good for |
 //! | `writing` | the right to write: the lock, and what a run that was killed left |
 //! | `memory` | keeps secrets out of what outlives the process |
 //! | `exit` | exit codes, in one place |
@@ -18,6 +19,7 @@ mod compare;
 mod exit;
 mod explain;
 mod json;
+mod key;
 mod memory;
 mod plan;
 mod policy;

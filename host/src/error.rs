@@ -75,6 +75,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
+            Self::Artifact(error) => error.is_retryable(),
             Self::Decide(error) => error.is_retryable(),
             Self::Apply(error) => error.is_retryable(),
             Self::Runs(error) => error.is_retryable(),

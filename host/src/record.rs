@@ -7,7 +7,7 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -163,6 +163,18 @@ impl StateFolder {
                 .ok_or_else(|| failed("read", &path, &io::Error::other("it is empty"))),
             Err(error) => Err(failed("write", &path, &error)),
         }
+    }
+
+    /// Who else may read the key, and the remedy; none where it is this user's alone. With it one can
+    /// try guesses against the journal, and make compiled policies that pass for ours.
+    #[must_use]
+    pub fn shared_key(&self) -> Option<String> {
+        let path = self.0.join("key");
+        let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o7777;
+        (mode & 0o077 != 0).then(|| {
+            let path = path.display();
+            format!("others have access to the key {path} (mode {mode:04o}); run `chmod 600 {path}`, or remove it and a new one is made")
+        })
     }
 
     #[allow(clippy::disallowed_methods, reason = "the key is this host's own")]

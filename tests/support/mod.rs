@@ -1,6 +1,7 @@
 //! A home of its own for each test, and the binary run in it.
 
 pub(crate) mod fixture;
+pub(crate) mod hostile;
 pub(crate) mod tools;
 
 use std::{

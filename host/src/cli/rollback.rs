@@ -14,7 +14,9 @@ use precedent::{
 use super::{
     args::{Format, RollbackArgs},
     exit::{Exit, UsageError},
-    json, session, text, writing,
+    json,
+    key::key,
+    session, text, writing,
 };
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
             "the deployment is audited, so nothing is written; set `deployment.mode` to \"enforce\"",
         );
     }
-    let key = session::key(Some(&state))?;
+    let key = key(Some(&state))?;
     let wait = Duration::from_secs(args.writing.wait);
     let kept = key.is_kept.then_some(&state);
     let runs = writing::begin(&deployment, kept, "rollback", wait, |runs| runs.recover(&key.key))?;

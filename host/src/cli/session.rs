@@ -17,7 +17,6 @@ use precedent::{
     model::{Finding, Phase, Severity, Snapshot},
     observe::{Machine, Observed, World},
     record::{Digests, Record, StateFolder, default_cache, default_folder},
-    secret::Key,
 };
 
 use secrecy::SecretString;
@@ -25,6 +24,7 @@ use secrecy::SecretString;
 use super::{
     args::Selection,
     exit::{Audited, UsageError},
+    key::{OwnKey, key},
     text, writing,
 };
 
@@ -85,9 +85,10 @@ impl Session {
         deployment: Deployment,
         state: Option<StateFolder>,
     ) -> Result<Self> {
-        let InstallationKey { key, is_kept } = key(state.as_ref())?;
+        let key = key(state.as_ref())?;
         let Deployment { policy, base, limits, .. } = &deployment;
         let policy = load_policy(policy, base, *limits, &key)?;
+        let OwnKey { key, is_kept, .. } = key;
         let host = Host::new(deployment, policy, key)?;
         let (words, manifest) = (words(selection), manifest_words(selection));
         Ok(Self { host, phase, words, manifest, verb, state, key_is_kept: is_kept })
@@ -210,17 +211,20 @@ pub(crate) fn load_policy(
     reference: &PolicyRef,
     base: &Path,
     limits: Limits,
-    key: &Key,
+    key: &OwnKey,
 ) -> Result<Policy> {
-    let engine = Engine::new().map_err(Error::from)?;
+    let engine = Engine::with(&limits).map_err(Error::from)?;
     let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
-    let cache = folder.as_deref().map(|folder| Cache { folder, key });
+    let folder = folder.filter(|_| key.is_ours_alone);
+    let cache = folder.as_deref().map(|folder| Cache { folder, key: &key.key });
     let path = match reference {
         PolicyRef::File(template) => template.resolve(base, &variable, &|path| path.exists()),
         _ => None,
     };
     let policy = artifact::load(&engine, reference, path.as_deref(), limits, cache);
-    Ok(policy.map_err(Error::from)?)
+    let policy = policy.map_err(Error::from)?;
+    policy.warnings().iter().for_each(|warning| warn(warning));
+    Ok(policy)
 }
 
 /// Where the key and the journals are.
@@ -314,29 +318,6 @@ fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
     pair.split_once('=')
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| UsageError(format!("{flag} takes KEY=VALUE, not `{pair}`")).into())
-}
-
-/// The installation's key.
-pub(crate) struct InstallationKey {
-    pub(crate) key: Key,
-    /// Whether it is there for the next run too.
-    pub(crate) is_kept: bool,
-}
-
-/// The installation's key; for this run only where it cannot be kept.
-pub(crate) fn key(state: Option<&StateFolder>) -> Result<InstallationKey> {
-    let kept = match state {
-        Some(state) => state.key().map_err(|error| error.to_string()),
-        None => Err("neither PRECEDENT_STATE_DIR nor HOME is set".to_owned()),
-    };
-    match kept {
-        Ok(key) => Ok(InstallationKey { key, is_kept: true }),
-        Err(reason) => {
-            warn(&format!("fingerprints are for this run only: {reason}"));
-            let key = Key::generate().context("no randomness for a key")?;
-            Ok(InstallationKey { key, is_kept: false })
-        }
-    }
 }
 
 pub(crate) fn warn(message: &str) {

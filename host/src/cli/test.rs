@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 use super::{
     args::{Format, TestArgs},
     exit::{Exit, UsageError},
-    json, session, text,
+    json,
+    key::key,
+    session, text,
 };
 
 pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
@@ -25,8 +27,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
         return Err(UsageError(format!("no case found in {}", names(&args.paths))).into());
     }
     let reference = session::policy_from(&args.policy)?;
-    let key = session::key(session::state().as_ref())?;
-    let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key.key)?;
+    let key = key(session::state().as_ref())?;
+    let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key)?;
     let mut runner = Runner::new(&policy, reference);
     let results: Vec<CaseResult> =
         cases.iter().map(|case| Ok(runner.run(case)?)).collect::<Result<_>>()?;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -91,7 +92,7 @@ impl Deployment {
             attributes: manifest.deployment.attributes.clone(),
             settings: serde_json::to_value(&manifest.settings).unwrap_or_default(),
             grants: Grants::default(),
-            limits: limits(manifest),
+            limits: limits(&source, manifest)?,
             mode: manifest.deployment.mode,
             backups: backups(manifest),
             credentials: Vec::new(),
@@ -188,13 +189,28 @@ fn backups(manifest: &Manifest) -> Keep {
     Keep { runs: table.runs.unwrap_or(default.runs), days: table.days.unwrap_or(default.days) }
 }
 
-fn limits(manifest: &Manifest) -> Limits {
+fn limits(source: &Source<'_>, manifest: &Manifest) -> Result<Limits, ManifestError> {
     let (table, default) = (&manifest.limits, Limits::default());
-    Limits {
-        deadline: table.deadline_ms.map_or(default.deadline, std::time::Duration::from_millis),
+    if let Some(bytes) = &table.stack_bytes
+        && !(1..=Limits::MOST_STACK).contains(bytes.get_ref())
+    {
+        let most = Limits::MOST_STACK;
+        let message = format!(
+            "a stack of {} bytes is not possible, 1 to {most} are allowed: the policy runs on the stack of the host",
+            bytes.get_ref()
+        );
+        return Err(source.error(bytes, message));
+    }
+    Ok(Limits {
+        deadline: table.deadline_ms.map_or(default.deadline, Duration::from_millis),
+        fuel: table.fuel,
         memory_bytes: table.memory_bytes.unwrap_or(default.memory_bytes),
         table_elements: table.table_elements.unwrap_or(default.table_elements),
+        instances: table.instances.unwrap_or(default.instances),
+        stack_bytes: table.stack_bytes.as_ref().map_or(default.stack_bytes, |b| *b.get_ref()),
         output_bytes: table.output_bytes.unwrap_or(default.output_bytes),
+        list_items: table.list_items.unwrap_or(default.list_items),
         component_bytes: table.component_bytes.unwrap_or(default.component_bytes),
-    }
+        compile: table.compile_ms.map_or(default.compile, Duration::from_millis),
+    })
 }

@@ -106,14 +106,25 @@ pub(super) struct PolicyTable {
 pub(super) struct LimitTable {
     /// Time for one call, in milliseconds.
     pub(super) deadline_ms: Option<u64>,
+    /// Instructions of one call; not counted where it is left out.
+    pub(super) fuel: Option<u64>,
     /// Memory of the instance, in bytes.
     pub(super) memory_bytes: Option<usize>,
     /// Elements of its tables.
     pub(super) table_elements: Option<usize>,
+    /// Core instances in the component, and memories and tables of them.
+    pub(super) instances: Option<usize>,
+    /// Stack of the instance, in bytes; 1 MiB at most.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<usize>"))]
+    pub(super) stack_bytes: Option<Spanned<usize>>,
     /// What one call may hand to the host, in bytes.
     pub(super) output_bytes: Option<usize>,
+    /// Elements of each list of an answer.
+    pub(super) list_items: Option<usize>,
     /// Size of the component, in bytes.
     pub(super) component_bytes: Option<usize>,
+    /// Time for compiling the component, in milliseconds.
+    pub(super) compile_ms: Option<u64>,
 }
 
 /// What runs keep of the files that they change.

@@ -9,7 +9,7 @@ use std::{
 
 use wasmtime::{Config, EngineWeak};
 
-use super::limits::STACK_BYTES;
+use super::Limits;
 
 /// How fine deadlines are.
 const TICK: Duration = Duration::from_millis(1);
@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(1);
 pub struct Engine {
     inner: wasmtime::Engine,
     clock: Arc<Clock>,
+    stack_bytes: usize,
+    counts_fuel: bool,
 }
 
 impl fmt::Debug for Engine {
@@ -27,20 +29,58 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// The engine could not be set up on this machine.
+/// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("the WebAssembly engine does not run on this machine: {0}")]
-pub struct EngineError(String);
+#[non_exhaustive]
+pub enum EngineError {
+    /// The machine lacks what the engine needs.
+    #[error("the WebAssembly engine does not run on this machine: {0}")]
+    Machine(String),
+    /// No policy can have such a stack.
+    #[error(
+        "a stack of {asked} bytes is asked for, 1 to {} are allowed (limits.stack-bytes)",
+        Limits::MOST_STACK
+    )]
+    Stack {
+        /// What was asked for.
+        asked: usize,
+    },
+}
 
 impl Engine {
-    /// Sets up the engine for this machine.
+    /// Sets up the engine for this machine, with the limits that are nobody's own.
     ///
     /// # Errors
     ///
     /// Where the machine lacks what the engine needs.
     pub fn new() -> Result<Self, EngineError> {
-        let inner = wasmtime::Engine::new(&config()).map_err(|e| EngineError(format!("{e:#}")))?;
-        Ok(Self { clock: Arc::new(Clock::default()), inner })
+        Self::with(&Limits::default())
+    }
+
+    /// Sets up the engine for this machine. Of the limits it takes those that all its policies
+    /// share: the size of the stack, and whether fuel is counted, for code that counts is other code.
+    ///
+    /// # Errors
+    ///
+    /// Where the machine lacks what the engine needs, or the stack is none or too large.
+    pub fn with(limits: &Limits) -> Result<Self, EngineError> {
+        let (stack_bytes, counts_fuel) = (limits.stack_bytes, limits.fuel.is_some());
+        if stack_bytes == 0 || stack_bytes > Limits::MOST_STACK {
+            return Err(EngineError::Stack { asked: stack_bytes });
+        }
+        let inner = wasmtime::Engine::new(&config(stack_bytes, counts_fuel))
+            .map_err(|error| EngineError::Machine(format!("{error:#}")))?;
+        Ok(Self { clock: Arc::new(Clock::default()), inner, stack_bytes, counts_fuel })
+    }
+
+    /// Whether policies compiled for it count fuel.
+    #[must_use]
+    pub fn counts_fuel(&self) -> bool {
+        self.counts_fuel
+    }
+
+    pub(super) fn stack_bytes(&self) -> usize {
+        self.stack_bytes
     }
 
     pub(crate) fn inner(&self) -> &wasmtime::Engine {
@@ -58,16 +98,21 @@ impl Engine {
         let most = Duration::from_secs(365 * 24 * 3600);
         let ticks = deadline.min(most).as_millis().div_ceil(TICK.as_millis());
         let running = Clock::start(&self.clock, &self.inner)?;
+        // No time is no time, not the first tick's.
+        if ticks == 0 {
+            return Ok((running, 0));
+        }
         Ok((running, u64::try_from(ticks).unwrap_or(u64::MAX / 2).saturating_add(1)))
     }
 }
 
 /// What both the compiler and the run time must agree on.
-fn config() -> Config {
+fn config(stack_bytes: usize, counts_fuel: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .max_wasm_stack(STACK_BYTES)
+        .consume_fuel(counts_fuel)
+        .max_wasm_stack(stack_bytes)
         .concurrency_support(false)
         .wasm_backtrace_max_frames(None)
         // A trap is told by its kind; where in the guest it was nobody is shown, and the maps for it

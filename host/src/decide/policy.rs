@@ -41,7 +41,7 @@ pub enum DecideError {
     #[error("the component is no policy for this host: {0}")]
     World(String),
     /// The policy ran into a bound.
-    #[error("the policy hit its {limit} limit: {detail}")]
+    #[error("the policy hit its {limit} limit: {detail} ({})", limit.key())]
     Limit {
         /// The bound.
         limit: Limit,
@@ -62,6 +62,14 @@ pub enum DecideError {
     /// No thread for the deadline's clock could be had.
     #[error("the policy is not run, for its deadline cannot be watched: {0}")]
     Clock(String),
+    /// Fuel is to be counted, and the engine was made without.
+    #[error(
+        "the policy is not run, for its fuel cannot be counted (limits.fuel): make the engine with these limits"
+    )]
+    Fuel,
+    /// What the policy says of itself is not what it should.
+    #[error("what the policy says of itself cannot be used: {0}")]
+    About(String),
     /// What came back is no answer.
     #[error("the policy's answer cannot be used: {0}")]
     Answer(String),
@@ -82,6 +90,7 @@ pub struct Policy {
     limits: Limits,
     about: About,
     digest: String,
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for Policy {
@@ -133,14 +142,11 @@ impl Policy {
                 version: String::new(),
                 settings_schema: String::new(),
             },
+            warnings: Vec::new(),
         };
         let about =
             policy.call(|world, store| world.precedent_policy_policy().call_describe(store))?;
-        policy.about = About {
-            name: about.name,
-            version: about.version,
-            settings_schema: about.settings_schema,
-        };
+        policy.about = said(about)?;
         Ok(policy)
     }
 
@@ -156,6 +162,17 @@ impl Policy {
         &self.digest
     }
 
+    /// What the operator should know of how the policy was loaded, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
     /// Has the policy check its settings.
     ///
     /// # Errors
@@ -166,7 +183,9 @@ impl Policy {
         let checked = self.call(|world, store| {
             world.precedent_policy_policy().call_validate_settings(store, &settings)
         })?;
-        checked.map_err(|faults| DecideError::Settings { policy: self.about.name.clone(), faults })
+        let Err(faults) = checked else { return Ok(()) };
+        self.limits.list("faults in the settings", faults.len())?;
+        Err(DecideError::Settings { policy: self.about.name.clone(), faults })
     }
 
     /// Asks the policy. Deterministic: the same snapshot gets the same answer.
@@ -179,8 +198,19 @@ impl Policy {
         let answer =
             self.call(|world, store| world.precedent_policy_policy().call_decide(store, &shown))?;
         match answer {
-            Ok(decision) => Ok(Ok(convert::decision(decision))),
-            Err(refusal) => Ok(Err(convert::refusal(refusal))),
+            Ok(decision) => {
+                self.limits.list("verdicts in the answer", decision.verdicts.len())?;
+                self.limits.list("actions in the answer", decision.actions.len())?;
+                self.limits.list("findings in the answer", decision.findings.len())?;
+                for finding in &decision.findings {
+                    self.limits.list("locations in a finding", finding.locations.len())?;
+                }
+                Ok(Ok(convert::decision(decision)))
+            }
+            Err(refusal) => {
+                self.limits.list("locations in the refusal", refusal.locations.len())?;
+                Ok(Err(convert::refusal(refusal)))
+            }
         }
     }
 
@@ -192,6 +222,12 @@ impl Policy {
         let mut store = Store::new(self.engine.inner(), Meter::new(self.limits));
         store.limiter(|meter| meter);
         store.set_hostcall_fuel(self.limits.output_bytes);
+        if self.engine.counts_fuel() {
+            let fuel = self.limits.fuel.unwrap_or(u64::MAX);
+            store.set_fuel(fuel).map_err(|_| DecideError::Fuel)?;
+        } else if self.limits.fuel.is_some() {
+            return Err(DecideError::Fuel);
+        }
         let (_running, ticks) = self
             .engine
             .time(self.limits.deadline)
@@ -213,7 +249,11 @@ impl Policy {
             },
             Some(Trap::StackOverflow) => DecideError::Limit {
                 limit: Limit::Stack,
-                detail: format!("{} bytes allowed", super::limits::STACK_BYTES),
+                detail: format!("{} bytes allowed", self.engine.stack_bytes()),
+            },
+            Some(Trap::OutOfFuel) => DecideError::Limit {
+                limit: Limit::Fuel,
+                detail: format!("{} units allowed", self.limits.fuel.unwrap_or(u64::MAX)),
             },
             Some(trap) => DecideError::Trap(trap.to_string()),
             // wasmtime keeps this error's type to itself.
@@ -224,11 +264,37 @@ impl Policy {
                 }
             }
             None if format!("{error:#}").contains("resource limit exceeded") => {
-                DecideError::Limit { limit: Limit::Instances, detail: format!("{error:#}") }
+                let told = error.root_cause().to_string();
+                let told = told.trim_start_matches("resource limit exceeded: ");
+                let detail = format!("{told}, {} allowed", self.limits.instances);
+                DecideError::Limit { limit: Limit::Instances, detail }
             }
             None => DecideError::Answer(format!("{error:#}")),
         }
     }
+}
+
+/// Longest name and version: they stand in sentences.
+const LONGEST_WORD: usize = 100;
+
+/// What the policy says of itself, looked at: a name is printed, and a schema is read by others.
+fn said(about: wit::About) -> Result<About, DecideError> {
+    for (what, word) in [("name", &about.name), ("version", &about.version)] {
+        let count = word.chars().count();
+        if count > LONGEST_WORD {
+            let message = format!("its {what} has {count} characters, {LONGEST_WORD} are allowed");
+            return Err(DecideError::About(message));
+        }
+        if word.is_empty() || word.contains(char::is_control) {
+            let message = format!("its {what} is empty, or holds a control character");
+            return Err(DecideError::About(message));
+        }
+    }
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&about.settings_schema) {
+        let message = format!("the schema of its settings is no JSON: {error}");
+        return Err(DecideError::About(message));
+    }
+    Ok(About { name: about.name, version: about.version, settings_schema: about.settings_schema })
 }
 
 impl From<wit::Severity> for crate::model::Severity {
