@@ -1,6 +1,9 @@
 //! Kills a run at every system call that changes a file, for every kind of target. After each kill
 //! every file is as it was or as it was to be, what is left beside it is nobody else's, and what is
 //! kept tells no secret; the next run ends where a run that nobody kills does, and leaves nothing.
+//!
+//! And lets each of those calls fail: then all files are as they were, or all as they were to be, as
+//! the run says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -168,11 +171,11 @@ fn copy(from: &Path, into: &Path) {
     assert!(status.success());
 }
 
-/// The kills: a system call and which of its calls.
-fn kills(trace: &str) -> Vec<(String, usize)> {
+/// The system calls that change a file, and which of its calls each is.
+fn calls(trace: &str) -> Vec<(String, usize)> {
     let main = trace.split_whitespace().next().unwrap_or_default().to_owned();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut kills = Vec::new();
+    let mut calls = Vec::new();
     for line in trace.lines() {
         let Some((pid, call)) = line.split_once(' ') else { continue };
         let call = call.trim_start();
@@ -186,41 +189,64 @@ fn kills(trace: &str) -> Vec<(String, usize)> {
         let only_says =
             name == "write" && (arguments.starts_with("1,") || arguments.starts_with("2,"));
         if !only_opens && !only_says {
-            kills.push((name.to_owned(), *count));
+            calls.push((name.to_owned(), *count));
         }
     }
-    kills
+    calls
 }
 
-/// Kills the run everywhere. Returns how often.
-fn enumerate(victim: &Victim) -> usize {
+/// What happens at a system call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Fail,
+}
+
+/// Lets it happen everywhere. Returns how often.
+fn enumerate(victim: &Victim, blow: Blow) -> usize {
     let Some(strace) = tools::program("strace") else { return 0 };
     if victim.mount.is_some() && tools::program("unshare").is_none() {
         return 0;
     }
-    let strace = strace.display().to_string();
+    let strace = |options: &[&str]| -> Vec<String> {
+        let program = strace.display().to_string();
+        let fixed = ["-f", "-qq"].iter().chain(options).map(|&word| word.to_owned());
+        std::iter::once(program).chain(fixed).collect()
+    };
     let before = victim.home();
     let log = victim.sandbox.path("trace");
     let trace = format!("trace={}", CHANGING.join(","));
-    let under = ["-f", "-qq", "-e", &trace, "-o", log.to_str().unwrap()];
-    let under: Vec<String> =
-        std::iter::once(strace.as_str()).chain(under).map(ToOwned::to_owned).collect();
-    let whole = victim.start(&under, &victim.run);
+    let whole = victim.start(&strace(&["-e", &trace, "-o", log.to_str().unwrap()]), &victim.run);
     assert_eq!(whole.status.code(), Some(0), "{}: {whole:?}", victim.name);
     let after = victim.home();
     assert_ne!(before, after, "{}: the run changes something", victim.name);
-    let kills = kills(&fs::read_to_string(&log).unwrap());
-    for (call, count) in &kills {
+    let calls = calls(&fs::read_to_string(&log).unwrap());
+    for (call, count) in &calls {
         victim.reset();
         let at = format!("{} at {call} {count}", victim.name);
-        let inject = format!("inject={call}:signal=KILL:when={count}");
+        let what = match (blow, call.as_str()) {
+            (Blow::Kill, _) => "signal=KILL",
+            (Blow::Fail, "write" | "fallocate" | "mkdir" | "ftruncate") => "error=ENOSPC",
+            (Blow::Fail, _) => "error=EIO",
+        };
+        let inject = format!("inject={call}:{what}:when={count}");
         let only = format!("trace={call}");
-        let under = ["-f", "-qq", "-e", &only, "-e", &inject, "-o", "/dev/null"];
-        let under: Vec<String> =
-            std::iter::once(strace.as_str()).chain(under).map(ToOwned::to_owned).collect();
-        let killed = victim.start(&under, &victim.run);
-        assert_eq!(killed.status.signal(), Some(9), "{at}: {killed:?}");
-        is_whole(victim, &before, &after, &at);
+        let struck =
+            victim.start(&strace(&["-e", &only, "-e", &inject, "-o", "/dev/null"]), &victim.run);
+        match blow {
+            Blow::Kill => {
+                assert_eq!(struck.status.signal(), Some(9), "{at}: {struck:?}");
+                is_whole(victim, &before, &after, &at);
+            }
+            Blow::Fail => {
+                let wanted = if struck.status.success() { &after } else { &before };
+                let now = lasting(&victim.home());
+                let differing = differences(&now, &lasting(wanted));
+                assert!(differing.is_empty(), "{at}: {differing}; {struck:?}");
+                assert!(matches!(struck.status.code(), Some(0 | 3)), "{at}: {struck:?}");
+                tells_no_secret(victim, &at);
+            }
+        }
         let next = victim.start(&[], &victim.next);
         assert_eq!(next.status.code(), Some(0), "{at}, then: {next:?}");
         let now = victim.home();
@@ -231,7 +257,16 @@ fn enumerate(victim: &Victim) -> usize {
         let list = String::from_utf8_lossy(&list.stdout).into_owned();
         assert!(!list.contains("not ended"), "{at}: {list}");
     }
-    kills.len()
+    calls.len()
+}
+
+/// Without what is there only while a run writes.
+fn lasting(files: &Files) -> Files {
+    files
+        .iter()
+        .filter(|(path, _)| !is_passing(path))
+        .map(|(p, f)| (p.clone(), f.clone()))
+        .collect()
 }
 
 /// Every file old or new; beside them only what is nobody else's.
@@ -292,13 +327,21 @@ fn differences(now: &Files, wanted: &Files) -> String {
 }
 
 fn report(victim: &Victim) {
-    let killed = enumerate(victim);
+    let killed = enumerate(victim, Blow::Kill);
     // Past the test runner, which keeps what a passing test prints to itself.
     let line = format!("KILLED: {} at {killed} of {killed} system calls: 0 lost", victim.name);
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+fn fails_everywhere(victim: &Victim) {
+    victim.settle();
+    let failed = enumerate(victim, Blow::Fail);
+    let line = format!("ERRORS: {} at {failed} of {failed} system calls: 0 lost", victim.name);
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 const UNIT: &str = "home/.config/systemd/user/openclaw-gateway.service";
+
 /// A machine with a service: the configuration is the truth, and the rest is to follow.
 fn daemon(files: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new().policy("binary");
@@ -346,14 +389,18 @@ fn two_files_at_once() {
     killed_everywhere(&Victim::new("two files", two_files(), &["apply"]));
 }
 
-#[test]
-fn a_file_that_is_a_mount() {
+fn mounted() -> Victim {
     let sandbox = two_files();
     // Longer than what takes its place, so that there is something to cut off.
     fs::write(sandbox.path("home/token"), format!("{OLD}-{}\n", "x".repeat(9000))).unwrap();
     let mut victim = Victim::new("mounted file", sandbox, &["apply"]);
     victim.mount = Some("token");
-    killed_everywhere(&victim);
+    victim
+}
+
+#[test]
+fn a_file_that_is_a_mount() {
+    killed_everywhere(&mounted());
 }
 
 #[test]
@@ -377,8 +424,7 @@ fn a_property_list() {
     killed_everywhere(&Victim::new("property list", daemon(&[(file, list)]), &["apply"]));
 }
 
-#[test]
-fn a_rotation() {
+fn rotation() -> Victim {
     let env = "OPENCLAW_GATEWAY_TOKEN=canary-new\n";
     let environment = "A=1\nOPENCLAW_GATEWAY_TOKEN=canary-new\n";
     let unit = "[Service]\nExecStart=/usr/bin/openclaw gateway\nEnvironmentFile=%h/openclaw.env\n";
@@ -388,7 +434,12 @@ fn a_rotation() {
     victim.input = Some("canary-rotated-and-long-enough\n");
     victim.next = vec!["apply"];
     victim.may_be_undone = true;
-    killed_everywhere(&victim);
+    victim
+}
+
+#[test]
+fn a_rotation() {
+    killed_everywhere(&rotation());
 }
 
 #[test]
@@ -439,4 +490,24 @@ fn without_a_state_folder() {
     victim.settle();
     victim.sandbox.set("PRECEDENT_STATE_DIR", "/proc/nowhere");
     report(&victim);
+}
+
+#[test]
+fn calls_that_fail_with_one_file() {
+    fails_everywhere(&Victim::new("configuration", Sandbox::stale_remote(), &["apply"]));
+}
+
+#[test]
+fn calls_that_fail_with_two_files() {
+    fails_everywhere(&Victim::new("two files", two_files(), &["apply"]));
+}
+
+#[test]
+fn calls_that_fail_with_a_mount() {
+    fails_everywhere(&mounted());
+}
+
+#[test]
+fn calls_that_fail_in_a_rotation() {
+    fails_everywhere(&rotation());
 }

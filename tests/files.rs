@@ -141,26 +141,25 @@ fn a_file_with_two_names_is_left_alone() {
     assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
 }
 
-/// A file that is a mount point cannot be replaced. The one before it is put back.
+/// The second of two files cannot take its place. The one before it is put back.
 #[test]
 fn what_fails_midway_is_put_back() {
-    let Some(unshare) = tools::program("unshare") else { return };
+    let Some(strace) = tools::program("strace") else { return };
     let sandbox = Sandbox::stale_remote();
     fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
     fs::write(sandbox.path("home/precedent.toml"), WITH_TOKEN_FILE).unwrap();
+    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
     let before = sandbox.home();
-    let script = "mount --bind \"$HOME/token\" \"$HOME/token\" && exec \"$PROGRAM\" apply";
-    let mut command = Command::new(unshare);
-    command.args(["--mount", "--map-root-user", "sh", "-c", script]).env_clear();
-    for (name, value) in sandbox.command().get_envs() {
+    let plain = sandbox.command();
+    let mut command = Command::new(strace);
+    // Of the gateway's lock, the intent, the first file and the second.
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2"]);
+    command.args(["-e", "inject=renameat2:error=EBUSY:when=3"]).arg(plain.get_program());
+    command.arg("apply").env_clear().current_dir(sandbox.path("home"));
+    for (name, value) in plain.get_envs() {
         command.env(name, value.unwrap());
     }
-    let output = command
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("PROGRAM", &sandbox.program)
-        .current_dir(sandbox.path("home"))
-        .output()
-        .unwrap();
+    let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(stderr.contains("token: Device or resource busy"), "{stderr}");

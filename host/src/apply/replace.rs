@@ -197,8 +197,10 @@ fn put(file: NamedTempFile, original: &Original, key: &Key) -> io::Result<()> {
                 }
                 return Err(back.map_or_else(io::Error::from, |()| io::Error::other(Elsewhere)));
             }
-            // The old file now has the temporary name, and goes with it.
-            file.close()
+            // The old file now has the temporary name, and goes with it; where it cannot, the next
+            // run sweeps it away.
+            let _ = file.close();
+            Ok(())
         }
         // A file system that cannot: the look just before has to do.
         Err(error) if cannot_exchange(error.kind()) => {
