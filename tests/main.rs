@@ -9,6 +9,8 @@
 //! | `bad_places` | units, property lists, `.env` files, included files, commands: of every shape |
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `promises` | the design's promises that no other module shows |
+//! | `properties` | what holds for any small installation and the shipped policies |
+//! | `corpora` | what the fuzzers keep, run again without one |
 //! | `guests` | policies that misbehave |
 //! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
 //! | `policies` | the shipped policies' cases, in WebAssembly and natively |
@@ -34,6 +36,7 @@
 mod bad_input;
 mod bad_places;
 mod chart;
+mod corpora;
 mod daemon;
 mod deploy;
 mod files;

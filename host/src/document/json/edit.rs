@@ -27,6 +27,11 @@ pub(crate) fn edit(text: &Text, syntax: Syntax, edits: &[Edit<'_>]) -> Result<Te
 }
 
 fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError> {
+    // Written anew, it would be laid out anew.
+    let tree = Tree::parse(text, syntax).map_err(EditError::Document)?;
+    if says_already(tree.root(), edit) {
+        return Ok(copy_of(text));
+    }
     if let Some(spliced) = edit_in_one_line(text, syntax, edit)? {
         return Ok(spliced);
     }
@@ -61,6 +66,16 @@ fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError
         }
     }
     Ok(Text { bom: text.bom, text: Zeroizing::new(root.to_string()) })
+}
+
+fn says_already(root: &Object<'_>, edit: &Edit<'_>) -> bool {
+    let (last, parents) = split(edit.pointer);
+    let parent = parents.iter().try_fold(root, |object, step| value_of(object, step)?.as_object());
+    match (&edit.value, parent.and_then(|parent| value_of(parent, last))) {
+        (NewValue::Text(text), Some(Value::StringLit(found))) => found.value == *text,
+        (NewValue::Json(json), Some(found)) => says(found, json),
+        _ => false,
+    }
 }
 
 /// Edits an object that stands on one line, and keeps it there: the editor would break it into
