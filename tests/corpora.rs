@@ -6,7 +6,7 @@ use std::fs;
 use precedent::fuzzing::{self, TARGETS};
 use proptest::prelude::*;
 
-use crate::support::root;
+use crate::{properties::config, support::root};
 
 /// What a corpus may have, so that a clone stays small.
 const MOST_FILES: usize = 200;
@@ -50,13 +50,17 @@ fn every_target_has_a_program_and_a_corpus() {
 fn no_decision_that_passes_breaks_a_promise() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let (all, passed, changed) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    let cases = ProptestConfig::default().cases.max(20_000);
-    proptest!(ProptestConfig::with_cases(cases), |(bytes in prop::collection::vec(any::<u8>(), 100..500))| {
+    proptest!(config(20_000), |(bytes in prop::collection::vec(any::<u8>(), 100..500))| {
         let (passes, changes) = fuzzing::outcome_of_check(&bytes);
         all.fetch_add(1, Ordering::Relaxed);
         passed.fetch_add(u32::from(passes), Ordering::Relaxed);
         changed.fetch_add(u32::from(changes), Ordering::Relaxed);
     });
     let (all, passed, changed) = (all.into_inner(), passed.into_inner(), changed.into_inner());
-    assert!(passed * 8 > all && changed * 40 > all, "{passed} pass, {changed} change, of {all}");
+    // Who asks for a few cases gets them.
+    let few = all < 1000;
+    assert!(
+        few || (passed * 8 > all && changed * 40 > all),
+        "{passed} pass, {changed} change, of {all}"
+    );
 }

@@ -46,6 +46,7 @@ mod openclaw;
 mod parity;
 mod policies;
 mod promises;
+mod properties;
 mod services;
 mod story;
 mod support;

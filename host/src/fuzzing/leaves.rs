@@ -153,13 +153,11 @@ fn variables(bytes: &[u8], syntax: Syntax, leaves: &mut Vec<Leaf>) -> Option<()>
                 .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
             (start < before.len()).then(|| &before[start..])
         })
-        .take(64)
         .collect();
     let sections: BTreeSet<&str> = text
         .match_indices('[')
         .filter_map(|(at, _)| text[at + 1..].split(']').next())
         .filter(|name| !name.is_empty() && !name.contains('\n'))
-        .take(8)
         .collect();
     let mut paths: Vec<Vec<String>> = Vec::new();
     if syntax == Syntax::Unit {
@@ -175,21 +173,30 @@ fn variables(bytes: &[u8], syntax: Syntax, leaves: &mut Vec<Leaf>) -> Option<()>
     } else {
         paths.extend(names.into_iter().map(|name| vec![name.to_owned()]));
     }
-    for path in paths {
-        let steps: Vec<String> =
-            path.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
-        let pointer = Pointer::parse(&format!("/{}", steps.join("/"))).ok()?;
-        match document::texts(bytes, syntax, std::iter::once(&pointer)) {
+    let pointers: Option<Vec<Pointer>> = paths.iter().map(|path| pointer(path)).collect();
+    let pointers = pointers?;
+    let value = |value: &str| serde_json::Value::from(value).to_string();
+    if let Ok(all) = document::texts(bytes, syntax, pointers.iter()) {
+        leaves.extend(
+            paths.iter().zip(all).filter_map(|(path, (_, found))| Some(leaf(path, value(&found?)))),
+        );
+        return Some(());
+    }
+    // One that cannot be read keeps none from being read.
+    for (path, pointer) in paths.iter().zip(&pointers) {
+        match document::texts(bytes, syntax, std::iter::once(pointer)) {
             Ok(found) => {
                 let found = found.into_iter().next().and_then(|(_, value)| value);
-                leaves.extend(
-                    found.map(|value| {
-                        leaf(&path, serde_json::Value::from(value.as_str()).to_string())
-                    }),
-                );
+                leaves.extend(found.map(|found| leaf(path, value(&found))));
             }
-            Err(error) => leaves.push(leaf(&path, format!("unreadable: {}", error.message))),
+            Err(error) => leaves.push(leaf(path, format!("unreadable: {}", error.message))),
         }
     }
     Some(())
+}
+
+fn pointer(path: &[String]) -> Option<Pointer> {
+    let steps: Vec<String> =
+        path.iter().map(|step| step.replace('~', "~0").replace('/', "~1")).collect();
+    Pointer::parse(&format!("/{}", steps.join("/"))).ok()
 }
