@@ -45,7 +45,7 @@ pub(super) fn empty() -> Snapshot {
 impl Scene {
     pub(super) fn any(u: &mut Unstructured<'_>) -> Result<Self> {
         // How rare it is that something is amiss: where it is not, nothing would ever pass.
-        let calm = *u.choose(&[1, 8, 64])?;
+        let calm = *u.choose(&[1, 24, 48])?;
         let snapshot = snapshot(u, calm)?;
         let grants = grants(u, &snapshot, calm)?;
         let decision = decision(u, &snapshot, calm)?;
@@ -214,7 +214,7 @@ fn id_of(
         .filter(|(_, location)| location.credential == of)
         .map(|(index, _)| LocationId(index))
         .collect();
-    if fitting.is_empty() || rarely(u, 8 * calm)? {
+    if fitting.is_empty() || rarely(u, 3 * calm)? {
         id(u, snapshot, calm)
     } else {
         Ok(*u.choose(&fitting)?)
