@@ -30,7 +30,14 @@ pub(super) fn edits(bytes: &[u8], syntax: Syntax) {
         says_the_same_elsewhere(&input, syntax, &value, before, &after);
         let again = edited(&input, &new, syntax, &value).expect("an edit can be made again");
         assert!(again == new, "the same edit again changes something");
-        if let NewValue::Text(_) = value {
+        if let NewValue::Text(text) = value {
+            let written =
+                if syntax == Syntax::Unit { text.replace('%', "%%") } else { text.to_owned() };
+            assert_eq!(
+                at_pointer(&new, syntax, &input.pointer),
+                Ok(Some(written)),
+                "not read back"
+            );
             keeps_the_rest_of_the_text(&input, syntax, &new);
             let gone = edited(&input, &new, syntax, &NewValue::Nothing);
             if let Some(gone) = gone {
@@ -135,7 +142,7 @@ fn says_what_was_asked(
             let text =
                 if syntax == Syntax::Unit { text.replace('%', "%%") } else { (*text).to_owned() };
             let written = serde_json::Value::from(text.as_str()).to_string();
-            // A name that no crude reader finds is held against the reader of ours below.
+            // A name that no crude reader finds is found by our own, which was asked before.
             if !is.is_empty() || matches!(syntax, Syntax::Json | Syntax::Json5 | Syntax::Plist) {
                 assert_eq!(is.len(), 1, "{is:?}");
                 assert_eq!(is[0].value, written);
