@@ -28,6 +28,12 @@ pub(super) fn edits(bytes: &[u8], syntax: Syntax) {
         let after = leaves::of(&new, syntax).expect("what was edited can be read by others");
         says_what_was_asked(&input, syntax, &value, before, &after);
         says_the_same_elsewhere(&input, syntax, &value, before, &after);
+        if syntax.is_json()
+            && let Some(before) = leaves::by_another_reader(input.document)
+            && let Some(after) = leaves::by_another_reader(&new)
+        {
+            says_the_same_elsewhere(&input, Syntax::Json, &value, &before, &after);
+        }
         let again = edited(&input, &new, syntax, &value).expect("an edit can be made again");
         assert!(again == new, "the same edit again changes something");
         if let NewValue::Text(text) = value {

@@ -24,12 +24,7 @@ pub(super) struct Leaf {
 pub(super) fn of(bytes: &[u8], syntax: Syntax) -> Option<Vec<Leaf>> {
     let mut leaves = Vec::new();
     match syntax {
-        Syntax::Json => {
-            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-            let value = serde_json::from_slice(bytes).ok()?;
-            json(&value, &mut Vec::new(), &mut leaves);
-        }
-        Syntax::Json5 => {
+        Syntax::Json | Syntax::Json5 => {
             let text = std::str::from_utf8(bytes).ok()?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             json5(&parse(text)?, &mut Vec::new(), &mut leaves);
@@ -47,6 +42,15 @@ pub(super) fn of(bytes: &[u8], syntax: Syntax) -> Option<Vec<Leaf>> {
             variables(bytes, syntax, &mut leaves)?;
         }
     }
+    Some(leaves)
+}
+
+/// All leaves of a JSON document as `serde_json` reads it, which takes no number that is too large.
+pub(super) fn by_another_reader(bytes: &[u8]) -> Option<Vec<Leaf>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let value = serde_json::from_slice(bytes).ok()?;
+    let mut leaves = Vec::new();
+    json(&value, &mut Vec::new(), &mut leaves);
     Some(leaves)
 }
 
