@@ -12,6 +12,8 @@
 //! | `files` | what a write keeps: mode, links, others' changes |
 //! | `crash` | a run killed at every system call that changes a file |
 //! | `promises` | the design's promises that no other module shows |
+//! | `properties` | what holds for any small installation and the shipped policies |
+//! | `corpora` | what the fuzzers keep, run again without one |
 //! | `guests` | policies that misbehave |
 //! | `parity` | what OpenClaw's own resolvers were recorded to do, row by row |
 //! | `policies` | the shipped policies' cases, in WebAssembly and natively |
@@ -37,6 +39,7 @@
 mod bad_input;
 mod bad_places;
 mod chart;
+mod corpora;
 mod crash;
 mod daemon;
 mod deploy;
@@ -48,6 +51,7 @@ mod openclaw;
 mod parity;
 mod policies;
 mod promises;
+mod properties;
 mod runs;
 mod services;
 mod story;

@@ -71,34 +71,6 @@ fn fingerprints_are_an_installations_own() {
     assert_ne!(fingerprint(&one), fingerprint(&two));
 }
 
-/// Two runs at once: one of them writes, and both see an installation that is whole.
-#[test]
-fn two_runs_at_once_lose_nothing() {
-    for _ in 0..10 {
-        let sandbox = Sandbox::stale_remote();
-        let mut runs: Vec<_> = (0..2)
-            .map(|_| sandbox.command().args(["apply", "--policy", "helm"]).output_later())
-            .collect();
-        for run in &mut runs {
-            assert!(run.wait().unwrap().success());
-        }
-        assert_eq!(sandbox.run(&["check"]).code, Some(0));
-        let text = sandbox.config_text();
-        assert_eq!(text.matches("canary-new").count(), 2, "{text}");
-    }
-}
-
-trait OutputLater {
-    fn output_later(&mut self) -> std::process::Child;
-}
-
-impl OutputLater for std::process::Command {
-    fn output_later(&mut self) -> std::process::Child {
-        use std::process::Stdio;
-        self.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    }
-}
-
 /// Promise 4: what somebody else wrote after the look is never written over.
 #[test]
 fn a_target_that_moved_is_not_written_over() {

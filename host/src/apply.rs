@@ -16,6 +16,8 @@
 
 mod attributes;
 mod content;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod lock;
 mod recover;
 mod replace;

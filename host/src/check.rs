@@ -310,23 +310,30 @@ impl<'c> Checker<'c> {
     /// Two changes of one place have no order that would make sense, unless both come to the same:
     /// two locations may be one place, by a link or by a name.
     fn once(&mut self, place: &'c Place, name: &str, becomes: Option<Becomes>) {
-        let known = self.targets.iter().find(|(known, _)| *known == place);
-        if known.is_some_and(|(_, known)| becomes.is_none() || *known != becomes) {
+        let clashes = self.targets.iter().any(|(known, what)| match *known == place {
+            true => becomes.is_none() || *what != becomes,
+            // What stands within another place goes with it.
+            false => overlap(known, place),
+        });
+        if clashes {
             self.break_rule("target-twice", format!("{name} would be changed twice"));
         }
         self.targets.push((place, becomes));
     }
 
     fn fact(&mut self, key: &str) {
-        if let Some(place) = self.snapshot.facts.get(key).and_then(|fact| fact.place.as_ref()) {
+        let place = self.snapshot.facts.get(key).and_then(|fact| fact.place.as_ref());
+        if let Some(place) = place {
             self.once(place, key, None);
+            // A grant of a fact is none of a secret, nor of what stands in its place.
+            let secret = self.snapshot.locations.iter().find(|l| overlap(&l.place, place));
+            if let Some(Location { name, .. }) = secret {
+                self.break_rule("not-granted", format!("set {key}: {name} has its place there"));
+            }
         }
-        let writable = self
-            .snapshot
-            .facts
-            .get(key)
-            .and_then(|fact| fact.place.as_ref()?.file())
-            .and_then(|file| self.snapshot.file(file))
+        let writable = place
+            .filter(|place| matches!(place, Place::Pointer { .. }))
+            .and_then(|place| self.snapshot.file(place.file()?))
             .is_some_and(|file| file.writable && matches!(file.status, FileStatus::Present(_)));
         if !self.grants.set_facts.contains(key) {
             self.break_rule("not-granted", format!("set {key}: no grant covers it"));
@@ -337,5 +344,17 @@ impl<'c> Checker<'c> {
                 format!("set {key}: it is no plain value in a document that can be written"),
             );
         }
+    }
+}
+
+/// Whether one place is the other, or within it.
+fn overlap(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Pointer { file, pointer }, Place::Pointer { file: other_file, pointer: other }) => {
+            let (one, other) = (pointer.steps(), other.steps());
+            file == other_file && (one.starts_with(other) || other.starts_with(one))
+        }
+        (Place::File(whole), other) | (other, Place::File(whole)) => other.file() == Some(*whole),
+        _ => one == other,
     }
 }

@@ -38,6 +38,9 @@ pub mod config;
 pub mod decide;
 mod document;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 pub mod model;
 pub mod observe;

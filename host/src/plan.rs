@@ -155,6 +155,20 @@ impl Plan {
         &self.targets
     }
 
+    /// The plan with its first changes only: as far as a run came that was stopped.
+    #[cfg(feature = "fuzzing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        let mut plan = self.clone();
+        plan.changes.truncate(count);
+        let changes = |target: &Target| {
+            plan.changes.iter().any(|change| change.edit.place.file() == Some(target.file))
+        };
+        plan.targets = plan.targets.iter().filter(|target| changes(target)).cloned().collect();
+        plan
+    }
+
     /// Whether no file changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -106,7 +106,7 @@ fn extended(file: &File) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
 /// Takes from an access list what it allows the group and everybody. The list is the kernel's own
 /// form: four bytes of version, then entries of a tag, permissions and an id, two, two and four
 /// bytes, little-endian.
-fn keep_names_only(list: &mut [u8]) {
+pub(super) fn keep_names_only(list: &mut [u8]) {
     const GROUP: u16 = 0x04;
     const EVERYBODY: u16 = 0x20;
     let Some(entries) = list.get_mut(4..) else { return };

@@ -97,6 +97,14 @@ fn create(path: &Path, says: &[u8]) -> io::Result<()> {
     file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
+/// Whom the bytes of a lock name.
+pub(super) fn says_who(bytes: &[u8]) -> String {
+    match serde_json::from_slice::<Owner>(bytes) {
+        Ok(owner) => format!("process {}", owner.pid),
+        Err(_) => "somebody who does not say who".to_owned(),
+    }
+}
+
 /// A lock that is there.
 struct Held {
     says: Vec<u8>,
@@ -122,10 +130,7 @@ impl Held {
 
     fn owner(&self) -> String {
         let age = humantime::format_duration(Duration::from_secs(self.age.as_secs()));
-        match serde_json::from_slice::<Owner>(&self.says) {
-            Ok(owner) => format!("process {} for {age}", owner.pid),
-            Err(_) => format!("somebody who does not say who, for {age}"),
-        }
+        format!("{} for {age}", says_who(&self.says))
     }
 
     /// Removes the lock, unless it is another one by now.

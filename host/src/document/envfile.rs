@@ -143,7 +143,7 @@ enum Comments {
 fn read_as_all<'t>(text: &'t str, name: &str) -> Result<[Read<'t>; 2], Broken> {
     let readings = [read(text, Comments::End)?, read(text, Comments::GoOn)?];
     let [new, old] = &readings;
-    let value = |read: &Read<'_>| read.last_of(name).map(|found| found.written.start);
+    let value = |read| Read::last_of(read, name).map(|found| found.value.as_str());
     if value(new) == value(old) {
         Ok(readings)
     } else {

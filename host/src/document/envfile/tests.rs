@@ -154,6 +154,9 @@ fn what_versions_of_systemd_differ_in_is_not_read() -> Outcome {
     let refused = find(text, "A").err();
     assert_eq!(refused.as_ref().and_then(|broken| broken.offset), Some(8));
     assert!(set(text, "A", Some("v")).is_err());
+    // Found by fuzzing: from different lines, but the same.
+    let alike = "A=x\n# c\\\nA=x\n";
+    assert_eq!(find(alike, "A")?.as_ref().map(|value| value.as_str()), Some("x"));
     // The others are as they are in both.
     assert_eq!(find(text, "C")?.as_ref().map(|value| value.as_str()), Some("2"));
     assert_eq!(set(text, "C", Some("v"))?.as_str(), "B=1\n# c\\\nA=x\nC=v\n");

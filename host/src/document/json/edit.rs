@@ -3,7 +3,7 @@
 use jsonc_parser::{
     ast::{Object, ObjectProp, Value},
     common::Ranged,
-    cst::{CstInputValue, CstNode, CstObject, CstRootNode},
+    cst::{CstInputValue, CstNode, CstRootNode},
 };
 use zeroize::Zeroizing;
 
@@ -27,6 +27,11 @@ pub(crate) fn edit(text: &Text, syntax: Syntax, edits: &[Edit<'_>]) -> Result<Te
 }
 
 fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError> {
+    // Written anew, it would be laid out anew.
+    let tree = Tree::parse(text, syntax).map_err(EditError::Document)?;
+    if says_already(tree.root(), edit) {
+        return Ok(copy_of(text));
+    }
     if let Some(spliced) = edit_in_one_line(text, syntax, edit)? {
         return Ok(spliced);
     }
@@ -40,7 +45,15 @@ fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError
                 property.object_value().ok_or_else(|| not_an_object(parents, depth))?
             }
             None if matches!(edit.value, NewValue::Nothing) => return Ok(copy_of(text)),
-            None => insert_object(&object, step)?,
+            None => {
+                // All that is missing at once: one in the other, the editor would double what it
+                // takes for the indentation with each.
+                let missing = edit.pointer.steps().get(depth + 1..).unwrap_or_default();
+                if let Some(value) = nested(missing, &edit.value) {
+                    object.append(step, value);
+                }
+                return Ok(Text { bom: text.bom, text: Zeroizing::new(root.to_string()) });
+            }
         };
     }
     match (&edit.value, object.get(last)) {
@@ -61,6 +74,16 @@ fn apply(text: &Text, syntax: Syntax, edit: &Edit<'_>) -> Result<Text, EditError
         }
     }
     Ok(Text { bom: text.bom, text: Zeroizing::new(root.to_string()) })
+}
+
+fn says_already(root: &Object<'_>, edit: &Edit<'_>) -> bool {
+    let (last, parents) = split(edit.pointer);
+    let parent = parents.iter().try_fold(root, |object, step| value_of(object, step)?.as_object());
+    match (&edit.value, parent.and_then(|parent| value_of(parent, last))) {
+        (NewValue::Text(text), Some(Value::StringLit(found))) => found.value == *text,
+        (NewValue::Json(json), Some(found)) => says(found, json),
+        _ => false,
+    }
 }
 
 /// Edits an object that stands on one line, and keeps it there: the editor would break it into
@@ -145,11 +168,15 @@ fn one_line_property(
     property
 }
 
-fn insert_object(object: &CstObject, name: &str) -> Result<CstObject, EditError> {
-    object
-        .append(name, CstInputValue::Object(Vec::new()))
-        .object_value()
-        .ok_or_else(|| EditError::NotAnObject(name.to_owned()))
+/// Objects, one in the other, with a value in the last; none where there is none.
+fn nested(steps: &[String], value: &NewValue<'_>) -> Option<CstInputValue> {
+    let value = match value {
+        NewValue::Text(text) => CstInputValue::from(*text),
+        NewValue::Json(json) => input(json),
+        NewValue::Nothing => return None,
+    };
+    let object = |value, step: &String| CstInputValue::Object(vec![(step.clone(), value)]);
+    Some(steps.iter().rev().fold(value, object))
 }
 
 fn split(pointer: &Pointer) -> (&str, &[String]) {

@@ -102,6 +102,39 @@ fn a_reference_takes_the_place_of_a_string() {
     assert!(!edited.contains("old"), "{edited}");
 }
 
+/// Found by fuzzing: what was there already was laid out anew, and another digest with it.
+#[test]
+fn the_same_edit_again_changes_nothing() {
+    let reference = serde_json::json!({"source": "env", "provider": "default", "id": "X"});
+    let number = serde_json::json!(18789);
+    for text in [
+        "{\n  \"gateway\": {\n  \"e r mote\" :{\n      \"token\": \"old\"\n    }\n  }\n}\n",
+        "{\r\n  \"gateway\": {  \n \r \"remote\": {\r\r\n    }\r\n  }\r\n}\r\n",
+        "{gateway: {remote: {token: 'old'}}}",
+    ] {
+        for value in [NewValue::Text("new"), NewValue::Json(&reference), NewValue::Json(&number)] {
+            let again = match &value {
+                NewValue::Text(text) => NewValue::Text(text),
+                NewValue::Json(json) => NewValue::Json(json),
+                NewValue::Nothing => NewValue::Nothing,
+            };
+            let once = run(text, TOKEN, value).unwrap_or_default();
+            assert!(!once.is_empty());
+            assert_eq!(run(&once, TOKEN, again).ok().as_deref(), Some(once.as_str()), "{text:?}");
+        }
+    }
+}
+
+/// Found by fuzzing: a pointer of forty steps made a file of gigabytes.
+#[test]
+fn many_steps_at_once_make_no_large_file() {
+    let text = "{\n //, , \n}";
+    let pointer: String = (0..40).map(|step| format!("/{step}")).collect();
+    let edited = set(text, &pointer, "new").unwrap_or_default();
+    assert!(edited.contains("\"39\": \"new\"") && edited.contains("//, , "), "{edited}");
+    assert!(edited.len() < 8000, "{} bytes", edited.len());
+}
+
 #[test]
 fn every_token_comes_back_as_it_was() {
     let awkward = [
