@@ -4,10 +4,12 @@
 //! | module | what |
 //! |---|---|
 //! | `installation` | a release in a home of its own |
+//! | `lock` | who writes the configuration when both want to |
 //! | `matrix` | states of the copies: what explain says, and what the programs do |
 //! | `service` | a unit that holds the only copy of the token |
 
 mod installation;
+mod lock;
 mod matrix;
 mod service;
 

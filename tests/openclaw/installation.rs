@@ -148,7 +148,7 @@ impl Installation {
         }
     }
 
-    fn openclaw(&self, token: Option<&str>) -> Command {
+    pub(super) fn openclaw(&self, token: Option<&str>) -> Command {
         let mut command = Command::new(self.tools.join("node_modules/.bin/openclaw"));
         command
             .env_clear()
