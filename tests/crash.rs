@@ -156,7 +156,9 @@ impl Victim {
         let mut child = command.spawn().unwrap();
         // Who is killed before it reads leaves a closed pipe.
         let _ = child.stdin.take().unwrap().write_all(self.input.unwrap_or("").as_bytes());
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        self.sandbox.hear(&output);
+        output
     }
 
     fn home(&self) -> Files {

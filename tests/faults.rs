@@ -49,7 +49,9 @@ fn in_mounts(sandbox: &Sandbox, script: &str, args: &[&str]) -> Option<Output> {
         command.env(name, value.unwrap());
     }
     command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("S", sandbox.path(""));
-    Some(command.output().unwrap())
+    let output = command.output().unwrap();
+    sandbox.hear(&output);
+    Some(output)
 }
 
 fn stderr(output: &Output) -> String {
@@ -193,7 +195,9 @@ fn rights_that_go_are_named() {
         for (name, value) in plain.get_envs() {
             command.env(name, value.unwrap());
         }
-        command.output().unwrap()
+        let output = command.output().unwrap();
+        sandbox.hear(&output);
+        output
     };
     assert_eq!(run(&["plan"]).status.code(), Some(0), "{:?}", run(&["plan"]));
     let mode = |name: &str, mode: u32| {
@@ -309,7 +313,9 @@ fn output_within(sandbox: &Sandbox, args: &[&str], time: Duration) -> Output {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    child.wait_with_output().unwrap()
+    let output = child.wait_with_output().unwrap();
+    sandbox.hear(&output);
+    output
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A home of its own for each test, and the binary run in it.
 
+pub(crate) mod canary;
 pub(crate) mod fixture;
 pub(crate) mod hostile;
 pub(crate) mod tools;
@@ -9,7 +10,8 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use precedent::{
@@ -47,6 +49,8 @@ pub(crate) struct Sandbox {
     env: BTreeMap<String, String>,
     secrets: Vec<String>,
     policy: &'static str,
+    /// Everything that the runs printed.
+    said: Mutex<Vec<u8>>,
     pub(crate) program: PathBuf,
 }
 
@@ -66,6 +70,7 @@ impl Sandbox {
             env: BTreeMap::new(),
             secrets: vec!["canary-".to_owned()],
             policy: "helm",
+            said: Mutex::default(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_precedent")),
             folder,
         };
@@ -173,13 +178,13 @@ impl Sandbox {
         let policy: &[&str] =
             if decides && !own && !by_name { &["--policy", self.policy] } else { &[] };
         let output = self.command().args(args).args(policy).output().unwrap();
-        let run = Run {
+        self.hear(&output);
+        self.leaves_nothing();
+        Run {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
-        self.search(&run);
-        run
+        }
     }
 
     pub(crate) fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
@@ -189,24 +194,47 @@ impl Sandbox {
         (run.code, document)
     }
 
-    fn search(&self, run: &Run) {
-        let mut kept = BTreeMap::new();
-        walk(&self.path("state"), &mut kept);
-        walk(&self.path("cache"), &mut kept);
-        for secret in &self.secrets {
-            let bytes = secret.as_bytes();
-            let holds = |text: &[u8]| text.windows(bytes.len()).any(|window| window == bytes);
-            assert!(!holds(run.stdout.as_bytes()), "a secret in stdout");
-            assert!(!holds(run.stderr.as_bytes()), "a secret in stderr");
-            for (path, (content, _)) in &kept {
-                assert!(!holds(content), "a secret in {}", path.display());
-            }
+    /// Remembers what was said, and searches it and everything that is kept for secrets.
+    pub(crate) fn hear(&self, output: &Output) {
+        canary::search(&output.stdout, &self.secrets, "stdout");
+        canary::search(&output.stderr, &self.secrets, "stderr");
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.extend_from_slice(&output.stdout);
+        said.extend_from_slice(&output.stderr);
+        drop(said);
+        self.search();
+    }
+
+    /// What is kept between runs, and what a run leaves beside its targets.
+    fn search(&self) {
+        for (path, bytes, _) in self.kept() {
+            canary::search(&bytes, &self.secrets, &path.display().to_string());
         }
-        // What a run leaves beside its targets.
+    }
+
+    fn leaves_nothing(&self) {
         let leftover = self.home().into_keys().find(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".precedent"))
         });
         assert_eq!(leftover, None, "a temporary file was left");
+    }
+}
+
+/// Whatever a test did, and however it ran the program: nothing that is kept tells a secret, and no
+/// secret that was minted was said.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.search();
+        let minted: Vec<String> =
+            self.home().into_values().flat_map(|(bytes, _)| canary::minted(&bytes)).collect();
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        canary::search(&said, &minted, "what was said");
+        for (path, bytes, _) in self.kept() {
+            canary::search(&bytes, &minted, &path.display().to_string());
+        }
     }
 }
 
