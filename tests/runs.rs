@@ -526,3 +526,49 @@ fn nobody_else_reads_the_memory() {
     drop(child.stdin.take());
     assert_eq!(child.wait().unwrap().code(), Some(2), "there was no secret");
 }
+
+/// A folder that somebody else filled is not what this user's runs kept; nor is a manifest theirs.
+#[test]
+fn what_another_user_put_there_is_not_followed() {
+    if !rustix::process::geteuid().is_root() {
+        return tools::skip("only root can give files away");
+    }
+    let give = |path: std::path::PathBuf| {
+        let status = Command::new("chown").args(["-R", "1234:1234"]).arg(path).status();
+        assert!(status.unwrap().success());
+    };
+    let sandbox = two_files();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    // An intent that would have the old token put back.
+    let folder = sandbox.path("state/runs-openclaw/000001");
+    fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
+    fs::remove_file(sandbox.config()).unwrap();
+    give(sandbox.path("state"));
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(token(&sandbox), "canary-new\n", "{run:?}");
+    assert!(run.stderr.contains("it belongs to another user (1234, this is 0)"), "{}", run.stderr);
+    assert!(folder.join("intent.json").exists());
+    let run = sandbox.run(&["rollback", "1"]);
+    assert_eq!((run.code, token(&sandbox).as_str()), (Some(2), "canary-new\n"), "{run:?}");
+    // One that everybody may write to.
+    let sandbox = Sandbox::stale_remote();
+    fs::create_dir(sandbox.path("state")).unwrap();
+    fs::set_permissions(sandbox.path("state"), fs::Permissions::from_mode(0o777)).unwrap();
+    let run = sandbox.run(&["explain"]);
+    assert!(run.stderr.contains("everybody may write to it"), "{}", run.stderr);
+    assert!(!sandbox.path("state/key").exists());
+    // A manifest that lies where one works.
+    let sandbox = two_files();
+    let manifest = sandbox.path("home/precedent.toml");
+    give(manifest.clone());
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(2), before), "{run:?}");
+    assert!(
+        run.stderr.contains("if it is meant, name it: --manifest precedent.toml"),
+        "{}",
+        run.stderr
+    );
+    let named = sandbox.run(&["plan", "--manifest", "precedent.toml"]);
+    assert_eq!(named.code, Some(0), "{named:?}");
+}

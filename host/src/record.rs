@@ -7,7 +7,7 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -152,6 +152,7 @@ impl StateFolder {
     /// Where it can neither be read nor made.
     pub fn key(&self) -> Result<Key, RecordError> {
         let path = self.0.join("key");
+        self.is_ours().map_err(|error| failed("use", &self.0, &error))?;
         if let Some(key) = read_key(&path)? {
             return Ok(key);
         }
@@ -192,8 +193,30 @@ impl StateFolder {
         self.0.join(format!("{what}-{}", file_name(deployment)))
     }
 
-    fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    /// Makes the folder, unless it is there. What it holds says what is written back to other files,
+    /// so one that somebody else could have filled is not ours.
+    pub(crate) fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        self.is_ours()
+    }
+
+    fn is_ours(&self) -> io::Result<()> {
+        let metadata = match std::fs::metadata(&self.0) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != me && owner != 0 {
+            let words = format!(
+                "it belongs to another user ({owner}, this is {me}); name another with PRECEDENT_STATE_DIR, or give it to this one"
+            );
+            return Err(io::Error::other(words));
+        }
+        if metadata.permissions().mode() & 0o002 != 0 {
+            return Err(io::Error::other("everybody may write to it; chmod it to 700"));
+        }
+        Ok(())
     }
 
     /// Appends a run to its deployment's journal. Returns the journal's path.

@@ -221,7 +221,8 @@ impl Runs {
             path: folder.clone(),
             reason: error.to_string(),
         };
-        let mut file = open_lock(&folder, &path).map_err(|error| fault(&error))?;
+        let mut file =
+            state.make().and_then(|()| open_lock(&folder, &path)).map_err(|error| fault(&error))?;
         let until = Instant::now() + wait;
         while let Err(error) = file.try_lock() {
             match error {

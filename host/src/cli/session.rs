@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -276,13 +277,30 @@ pub(crate) fn read_deployment(
     let unreadable = |error: std::io::Error| {
         UsageError(format!("cannot read the manifest {}: {error}", path.display()))
     };
-    // One that nobody named is a file, or nobody put it there on purpose.
-    if manifest.is_none() && !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
-        return Err(unreadable(std::io::Error::other("it is no regular file")).into());
+    if manifest.is_none() {
+        is_meant(&path).map_err(unreadable)?;
     }
     let text = read_text(&path).map_err(unreadable)?;
     let manifest = Manifest::parse(&path, &text).map_err(Error::from)?;
     Ok(Deployment::new(&path, &text, &manifest, policy).map_err(Error::from)?)
+}
+
+/// Whether a manifest that nobody named, but that is here, was put there for this user. Whoever can put
+/// one where another user works could have secrets written where they can read them.
+fn is_meant(path: &Path) -> std::io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if !metadata.is_file() {
+        Err(std::io::Error::other("it is no regular file"))
+    } else if owner != me && owner != 0 {
+        let words = format!(
+            "it belongs to another user ({owner}, this is {me}); if it is meant, name it: --manifest {}",
+            path.display()
+        );
+        Err(std::io::Error::other(words))
+    } else {
+        Ok(())
+    }
 }
 
 /// A path on the command line is relative to where the user is, not to the manifest.
