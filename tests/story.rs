@@ -132,3 +132,20 @@ fn the_guides_policy_is_the_sdks_own_example() {
     let text = sandbox.config_text();
     assert!(text.contains("canary-new") && !text.contains("canary-old"), "{text}");
 }
+
+/// Each claim in docs/security.md names a test that fails when it is broken.
+#[test]
+fn the_tests_that_security_names_are_there() {
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let named: Vec<&str> =
+        text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        let path: Vec<&str> = name.split("::").collect();
+        let (test, modules) = path.split_last().unwrap();
+        let file = root().join("tests").join(format!("{}.rs", modules.join("/")));
+        let source = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name}: no such module"));
+        let declared = source.contains(&format!("fn {test}()"));
+        assert!(declared, "docs/security.md names {name}, which is no test");
+    }
+}
