@@ -14,41 +14,14 @@ use std::{
 
 use crate::support::{NEW, OLD, Sandbox, tools};
 
-const TWO_FILES: &str = r#"
-deployment = { preset = "openclaw" }
-policy.name = "helm"
-grants.write = ["config.auth-token", "config.remote-token"]
-[[locations]]
-name = "config.remote-token"
-credential = "gateway-token"
-file = "token"
-"#;
-
-pub(crate) fn two_files() -> Sandbox {
-    let sandbox = Sandbox::stale_remote();
-    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
-    fs::write(sandbox.path("home/precedent.toml"), TWO_FILES).unwrap();
-    sandbox
-}
-
 /// Runs the program in mounts of its own, after a script that makes them. `$S` is the sandbox.
 fn in_mounts(sandbox: &Sandbox, script: &str, args: &[&str]) -> Option<Output> {
     let unshare = tools::program("unshare")?;
-    let plain = sandbox.command();
-    let mut command = Command::new(unshare);
-    command.args([
-        "--mount",
-        "--map-root-user",
-        "sh",
-        "-c",
-        &format!("{script}\nexec \"$@\""),
-        "sh",
-    ]);
-    command.arg(plain.get_program()).args(args).env_clear().current_dir(sandbox.path("home"));
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("S", sandbox.path(""));
+    let script = format!("{script}\nexec \"$@\"");
+    let unshare = unshare.to_str().unwrap();
+    let words = [unshare, "--mount", "--map-root-user", "sh", "-c", &script, "sh"];
+    let mut command = sandbox.command_under(&words);
+    command.args(args).env("S", sandbox.path(""));
     let output = command.output().unwrap();
     sandbox.hear(&output);
     Some(output)
@@ -60,7 +33,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn a_full_disk_under_the_target_changes_nothing() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     // Mounted, filled, and afterwards with room again.
     let script = "mount -t tmpfs -o size=64k none $HOME/.openclaw
         printf '{\"gateway\":{\"remote\":{\"token\":\"canary-old\"}}}' > $HOME/.openclaw/openclaw.json
@@ -83,7 +56,7 @@ fn a_full_disk_under_the_target_changes_nothing() {
 
 #[test]
 fn a_full_disk_under_the_state_stops_what_could_not_be_mended() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let before = sandbox.home();
     let script = "mkdir -p $S/state; mount -t tmpfs -o size=64k none $S/state
         \"$1\" explain > /dev/null 2>&1; head -c 200000 /dev/zero > $S/state/filler 2>/dev/null";
@@ -106,7 +79,7 @@ fn a_full_disk_under_the_state_stops_what_could_not_be_mended() {
 
 #[test]
 fn a_full_disk_under_a_mounted_file_leaves_it_whole() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let script = "mount -t tmpfs -o size=16k none $HOME/.openclaw
         printf '{\"gateway\":{\"remote\":{\"token\":\"canary-old\"}}}' > $HOME/.openclaw/openclaw.json
         mkdir $S/other; mount -t tmpfs -o size=4k none $S/other; printf 'c' > $S/other/token
@@ -126,7 +99,7 @@ fn a_full_disk_under_a_mounted_file_leaves_it_whole() {
 
 #[test]
 fn read_only_mounts_are_said_before_anything_is_tried() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let script =
         "mount --bind $HOME/.openclaw $HOME/.openclaw; mount -o remount,ro,bind $HOME/.openclaw";
     let Some(output) = in_mounts(&sandbox, script, &["apply"]) else { return };
@@ -151,7 +124,7 @@ fn read_only_mounts_are_said_before_anything_is_tried() {
 
 #[test]
 fn a_file_that_is_a_mount_is_written_as_it_is() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let inode = fs::metadata(sandbox.path("home/token")).unwrap().ino();
     let script = "mount --bind $HOME/token $HOME/token";
     let Some(output) = in_mounts(&sandbox, script, &["apply"]) else { return };
@@ -165,7 +138,7 @@ fn a_file_that_is_a_mount_is_written_as_it_is() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fs::read_to_string(&token).unwrap(), "canary-old\n");
     // Without a folder for the backup it is not touched.
-    let sandbox = two_files().env("PRECEDENT_STATE_DIR", "/proc/nowhere");
+    let sandbox = Sandbox::two_files().env("PRECEDENT_STATE_DIR", "/proc/nowhere");
     let before = sandbox.home();
     let output = in_mounts(&sandbox, script, &["apply"]).unwrap();
     assert_eq!((output.status.code(), sandbox.home()), (Some(3), before), "{output:?}");
@@ -179,23 +152,19 @@ fn rights_that_go_are_named() {
         return tools::skip("only root can become somebody else");
     }
     let Some(setpriv) = tools::program("setpriv") else { return };
-    let sandbox = two_files();
+    let mut sandbox = Sandbox::two_files();
     let everybody = |path: &Path| {
         Command::new("chown").args(["-R", "65534:65534"]).arg(path).status().unwrap();
     };
     // The program and every folder on the way to it may be root's alone.
     let program = sandbox.path("precedent");
     fs::copy(&sandbox.program, &program).unwrap();
+    sandbox.program = program;
     everybody(&sandbox.path(""));
     let run = |args: &[&str]| {
-        let plain = sandbox.command();
-        let mut command = Command::new(&setpriv);
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(args);
-        command.env_clear().current_dir(sandbox.path("home"));
-        for (name, value) in plain.get_envs() {
-            command.env(name, value.unwrap());
-        }
-        let output = command.output().unwrap();
+        let setpriv = setpriv.to_str().unwrap();
+        let nobody = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"];
+        let output = sandbox.command_under(&nobody).args(args).output().unwrap();
         sandbox.hear(&output);
         output
     };
@@ -258,11 +227,11 @@ fn what_is_no_file_is_neither_waited_for_nor_written() {
         ("device", |path| symlink("/dev/zero", path).unwrap()),
         ("loop", |path| symlink(path, path).unwrap()),
     ];
-    let template = two_files();
+    let template = Sandbox::two_files();
     template.run(&["explain"]);
     for place in places {
         for (kind, make) in kinds {
-            let sandbox = two_files();
+            let sandbox = Sandbox::two_files();
             copy(&template.path("state"), &sandbox.path(""));
             copy(&template.path("cache"), &sandbox.path(""));
             let path = sandbox.path(place);
@@ -321,7 +290,7 @@ fn output_within(sandbox: &Sandbox, args: &[&str], time: Duration) -> Output {
 #[test]
 fn a_huge_file_is_not_read() {
     for name in [".openclaw/openclaw.json", "token"] {
-        let sandbox = two_files();
+        let sandbox = Sandbox::two_files();
         let path = sandbox.path("home").join(name);
         // With nothing in it, so that only its length is huge.
         fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
@@ -354,7 +323,7 @@ fn folders_that_are_missing_are_made_or_missed() {
 /// Two runs at once, a hundred times: one of them writes, the other finds it done.
 #[test]
 fn two_runs_at_once_a_hundred_times() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["explain"]).code, Some(0));
     let config = sandbox.config_text();
     for round in 0..100 {

@@ -3,7 +3,6 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    process::Command,
 };
 
 use crate::support::{NEW, OLD, Sandbox, TOKEN, tools};
@@ -103,21 +102,9 @@ fn a_config_inside_a_mount_is_never_written() {
     assert!(run.stdout.contains("target-read-only"), "{}", run.stdout);
 }
 
-const WITH_TOKEN_FILE: &str = r#"
-deployment = { preset = "openclaw" }
-policy.name = "helm"
-grants.write = ["config.auth-token", "config.remote-token"]
-[[locations]]
-name = "config.remote-token"
-credential = "gateway-token"
-file = "token"
-"#;
-
 #[test]
 fn a_plain_file_can_be_a_target() {
-    let sandbox = Sandbox::stale_remote();
-    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
-    fs::write(sandbox.path("home/precedent.toml"), WITH_TOKEN_FILE).unwrap();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     assert_eq!(fs::read_to_string(sandbox.path("home/token")).unwrap(), "canary-new\n");
 }
@@ -145,20 +132,15 @@ fn a_file_with_two_names_is_left_alone() {
 #[test]
 fn what_fails_midway_is_put_back() {
     let Some(strace) = tools::program("strace") else { return };
-    let sandbox = Sandbox::stale_remote();
-    fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
-    fs::write(sandbox.path("home/precedent.toml"), WITH_TOKEN_FILE).unwrap();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["explain"]).code, Some(0));
     let before = sandbox.home();
-    let plain = sandbox.command();
-    let mut command = Command::new(strace);
-    // Of the gateway's lock, the intent, the first file and the second.
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2"]);
-    command.args(["-e", "inject=renameat2:error=EBUSY:when=3"]).arg(plain.get_program());
-    command.arg("apply").env_clear().current_dir(sandbox.path("home"));
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap());
-    }
+    // Of the gateway's lock, the first file and the second.
+    let inject = "inject=renameat2:error=EBUSY:when=3";
+    let strace = strace.to_str().unwrap();
+    let strace = [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", inject];
+    let mut command = sandbox.command_under(&strace);
+    command.arg("apply");
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{output:?}");

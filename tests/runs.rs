@@ -1,10 +1,12 @@
 //! What runs keep and take turns with: backups, `precedent rollback`, the deployment's lock, the
 //! gateway's own lock, `mode = "audit"`, and the memory of the process.
 
+mod memory;
+
 use std::{
     fs,
-    io::{Read, Seek, SeekFrom, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    io::Write,
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,10 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    faults::two_files,
-    support::{NEW, OLD, Sandbox, tools},
-};
+use crate::support::{NEW, OLD, Sandbox, tools};
 
 fn token(sandbox: &Sandbox) -> String {
     fs::read_to_string(sandbox.path("home/token")).unwrap()
@@ -27,7 +26,7 @@ fn set_old(sandbox: &Sandbox) {
 
 #[test]
 fn a_run_is_taken_back_and_that_too() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let before = sandbox.home();
     let run = sandbox.run(&["apply"]);
     assert!(
@@ -61,7 +60,7 @@ fn a_run_is_taken_back_and_that_too() {
 
 #[test]
 fn what_has_changed_since_is_not_taken_back() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     fs::write(sandbox.path("home/token"), "canary-theirs\n").unwrap();
     let before = sandbox.home();
@@ -73,7 +72,7 @@ fn what_has_changed_since_is_not_taken_back() {
 
 #[test]
 fn there_is_nothing_to_take_back_says_why() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     for (args, says) in [
         (vec!["rollback"], "no run is kept that could be rolled back"),
         (vec!["rollback", "7"], "no run 000007 is kept; `precedent rollback --list`"),
@@ -110,7 +109,7 @@ fn a_backup_opens_for_its_own_file_alone() {
         }),
     ];
     for (how, spoil) in spoil {
-        let sandbox = two_files();
+        let sandbox = Sandbox::two_files();
         assert_eq!(sandbox.run(&["apply"]).code, Some(0));
         spoil(&folder(&sandbox));
         let before = sandbox.home();
@@ -118,7 +117,7 @@ fn a_backup_opens_for_its_own_file_alone() {
         assert_eq!((run.code, sandbox.home()), (Some(3), before), "{how}: {run:?}");
     }
     // The key that opens it is gone.
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     fs::remove_file(sandbox.path("state/key")).unwrap();
     let before = sandbox.home();
@@ -128,7 +127,7 @@ fn a_backup_opens_for_its_own_file_alone() {
 
 #[test]
 fn backups_are_few_and_nobody_elses() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let manifest = fs::read_to_string(sandbox.path("home/precedent.toml")).unwrap();
     let keep = |sandbox: &Sandbox, table: &str| {
         fs::write(sandbox.path("home/precedent.toml"), format!("{manifest}\n[backups]\n{table}\n"))
@@ -183,7 +182,7 @@ fn backups_are_few_and_nobody_elses() {
 
 #[test]
 fn one_run_at_a_time() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["explain"]).code, Some(0));
     let folder = sandbox.path("state/runs-openclaw");
     fs::create_dir_all(&folder).unwrap();
@@ -265,7 +264,7 @@ fn the_gateways_lock_is_waited_for() {
         assert!(!lock.exists());
     }
     // Where no gateway makes locks, nobody waits for one.
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     fs::write(sandbox.path("home/token.lock"), "theirs").unwrap();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     assert!(sandbox.path("home/token.lock").exists());
@@ -273,7 +272,7 @@ fn the_gateways_lock_is_waited_for() {
 
 #[test]
 fn a_run_that_was_interrupted_is_shown_and_mended() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     let folder = sandbox.path("state/runs-openclaw/000001");
     // As if it had been killed after the first of two files.
@@ -302,7 +301,7 @@ fn a_run_that_was_interrupted_is_shown_and_mended() {
     assert!(recovered, "{journal}");
     assert!(!sandbox.run(&["check"]).stdout.contains("run-interrupted"));
     // Somebody wrote since: theirs stays.
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     let folder = sandbox.path("state/runs-openclaw/000001");
     fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
@@ -314,7 +313,7 @@ fn a_run_that_was_interrupted_is_shown_and_mended() {
         run.stderr
     );
     // What cannot be read may have been anything: nothing is written.
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     let folder = sandbox.path("state/runs-openclaw/000001");
     fs::remove_file(folder.join("done.json")).unwrap();
@@ -333,7 +332,7 @@ fn a_run_that_was_interrupted_is_shown_and_mended() {
 
 #[test]
 fn an_audited_deployment_is_told_of_and_never_changed() {
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let manifest = fs::read_to_string(sandbox.path("home/precedent.toml")).unwrap();
     let audited =
         manifest.replace("preset = \"openclaw\"", "preset = \"openclaw\", mode = \"audit\"");
@@ -414,119 +413,6 @@ fn attributes_and_access_lists_stay() {
     assert_eq!(xattr::get(&config, "user.mine").unwrap().as_deref(), Some(&b"kept"[..]));
 }
 
-/// A secret so long that the first words of a freed block, which the allocator uses for itself, are
-/// not all of it.
-fn long(name: &str) -> String {
-    format!("canary-{name}-{}-the-end-of-{name}", "0123456789abcdef".repeat(6))
-}
-
-/// At its end the process holds no secret that it read: nothing that was freed is still there.
-#[test]
-fn at_its_end_the_memory_holds_no_secret() {
-    let Some(strace) = tools::program("strace") else { return };
-    let sandbox = two_files().without("OPENCLAW_GATEWAY_TOKEN");
-    fs::write(sandbox.path("home/secret"), format!("{}\n", long("new"))).unwrap();
-    fs::write(sandbox.path("home/token"), format!("{}\n", long("old"))).unwrap();
-    let config = format!(r#"{{"gateway":{{"auth":{{"token":"{}"}}}}}}"#, long("older"));
-    fs::write(sandbox.config(), config).unwrap();
-    let manifest = fs::read_to_string(sandbox.path("home/precedent.toml")).unwrap();
-    let manifest = format!(
-        "{manifest}\n[[locations]]\nname = \"env.gateway-token\"\ncredential = \"gateway-token\"\nfile = \"secret\"\n"
-    );
-    fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
-    assert_eq!(sandbox.run(&["explain"]).code, Some(0));
-    let plain = sandbox.command();
-    let mut command = Command::new(strace);
-    command.args(["-f", "-qq", "-e", "trace=exit_group", "-e", "inject=exit_group:delay_enter=3s"]);
-    command.args(["-o", "/dev/null"]).arg(plain.get_program()).arg("apply");
-    command.env_clear().current_dir(sandbox.path("home"));
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    // It has said everything, and waits before it ends.
-    let mut said = Vec::new();
-    let mut stdout = child.stdout.take().unwrap();
-    let mut bytes = [0; 4096];
-    while !String::from_utf8_lossy(&said).contains("In sync") {
-        let read = stdout.read(&mut bytes).unwrap();
-        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&said));
-        said.extend_from_slice(&bytes[..read]);
-    }
-    thread::sleep(Duration::from_millis(700));
-    let traced = format!("/proc/{0}/task/{0}/children", child.id());
-    let traced = fs::read_to_string(traced).unwrap();
-    let memory = memory(traced.split_whitespace().next().unwrap());
-    let holds = |text: &str| memory.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(holds("PRECEDENT_STATE_DIR="), "what it may hold is found");
-    for name in ["new", "old", "older"] {
-        assert!(!holds(&format!("-the-end-of-{name}")), "{name}");
-    }
-    child.wait().unwrap();
-    assert_eq!(token(&sandbox), format!("{}\n", long("new")));
-}
-
-/// What a process can write to: its heap and its stacks.
-fn memory(pid: &str) -> Vec<u8> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let mut memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut all = Vec::new();
-    for line in maps.lines().filter(|line| line.contains(" rw") && !line.contains("[v")) {
-        let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
-        let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        memory.seek(SeekFrom::Start(from)).unwrap();
-        if memory.read_exact(&mut bytes).is_ok() {
-            all.extend(bytes);
-        }
-    }
-    all
-}
-
-/// No image of the memory is left by a crash, and no other process of the user reads it.
-#[test]
-fn nobody_else_reads_the_memory() {
-    if !rustix::process::geteuid().is_root() {
-        return tools::skip("only root can become somebody else");
-    }
-    let Some(setpriv) = tools::program("setpriv") else { return };
-    let sandbox = two_files();
-    let program = sandbox.path("precedent");
-    fs::copy(&sandbox.program, &program).unwrap();
-    let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(sandbox.path("")).status();
-    assert!(owned.unwrap().success());
-    let plain = sandbox.command();
-    let mut command = Command::new("sh");
-    let script = "ulimit -c unlimited; exec \"$@\"";
-    command.args(["-c", script, "sh"]).arg(setpriv).args(["--reuid=65534", "--regid=65534"]);
-    command.args(["--clear-groups"]).arg(&program).args(["rotate", "--stdin", "--dry-run"]);
-    command.env_clear().current_dir(sandbox.path("home"));
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let is_waiting = || {
-        let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
-        let called =
-            fs::read_to_string(format!("/proc/{}/syscall", child.id())).unwrap_or_default();
-        // It reads its standard input.
-        name.trim() == "precedent" && called.starts_with("0 0x0 ")
-    };
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_waiting() {
-        assert!(Instant::now() < until, "it never asks for the secret");
-        thread::sleep(Duration::from_millis(20));
-    }
-    let process = format!("/proc/{}", child.id());
-    // The kernel gives what may not be dumped to root.
-    assert_eq!(fs::metadata(format!("{process}/mem")).unwrap().uid(), 0);
-    let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-    drop(child.stdin.take());
-    assert_eq!(child.wait().unwrap().code(), Some(2), "there was no secret");
-}
-
 /// A folder that somebody else filled is not what this user's runs kept; nor is a manifest theirs.
 #[test]
 fn what_another_user_put_there_is_not_followed() {
@@ -537,7 +423,7 @@ fn what_another_user_put_there_is_not_followed() {
         let status = Command::new("chown").args(["-R", "1234:1234"]).arg(path).status();
         assert!(status.unwrap().success());
     };
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     // An intent that would have the old token put back.
     let folder = sandbox.path("state/runs-openclaw/000001");
@@ -558,7 +444,7 @@ fn what_another_user_put_there_is_not_followed() {
     assert!(run.stderr.contains("everybody may write to it"), "{}", run.stderr);
     assert!(!sandbox.path("state/key").exists());
     // A manifest that lies where one works.
-    let sandbox = two_files();
+    let sandbox = Sandbox::two_files();
     let manifest = sandbox.path("home/precedent.toml");
     give(manifest.clone());
     let before = sandbox.home();

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -30,15 +30,12 @@ fn one_writes_at_a_time(release: &'static Release) {
     let lock = machine.sandbox.path("home/.openclaw/openclaw.json.lock");
     // Of the lock and the configuration: what stands in the second way.
     let apply = |what: &str| -> Child {
-        let plain = machine.sandbox.command();
-        let mut command = Command::new(&strace);
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e"]);
-        command.arg(format!("inject=renameat2:{what}:when=2")).arg(plain.get_program());
-        command.args(["apply", "--policy", "helm"]).env_clear();
-        for (name, value) in plain.get_envs() {
-            command.env(name, value.unwrap());
-        }
-        command.current_dir(machine.sandbox.path("home"));
+        let inject = format!("inject=renameat2:{what}:when=2");
+        let strace = strace.to_str().unwrap();
+        let strace =
+            [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject];
+        let mut command = machine.sandbox.command_under(&strace);
+        command.args(["apply", "--policy", "helm"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let set = |port: &str| -> Child {

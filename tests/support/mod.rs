@@ -25,6 +25,16 @@ pub(crate) const TOKEN: &str = "OPENCLAW_GATEWAY_TOKEN";
 pub(crate) const NEW: &str = "canary-new";
 pub(crate) const OLD: &str = "canary-old";
 
+const TWO_FILES: &str = r#"
+deployment = { preset = "openclaw" }
+policy.name = "helm"
+grants.write = ["config.auth-token", "config.remote-token"]
+[[locations]]
+name = "config.remote-token"
+credential = "gateway-token"
+file = "token"
+"#;
+
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -97,6 +107,14 @@ impl Sandbox {
         ))
     }
 
+    /// The same with a token in a file of its own, which follows the variable too.
+    pub(crate) fn two_files() -> Self {
+        let sandbox = Self::stale_remote();
+        fs::write(sandbox.path("home/token"), "canary-old\n").unwrap();
+        fs::write(sandbox.path("home/precedent.toml"), TWO_FILES).unwrap();
+        sandbox
+    }
+
     /// The policy where a call names neither one nor a manifest; the stories of the pod need no word.
     pub(crate) fn policy(mut self, name: &'static str) -> Self {
         self.policy = name;
@@ -165,6 +183,16 @@ impl Sandbox {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(&self.env).current_dir(self.path("home")).stdin(Stdio::null());
+        command
+    }
+
+    /// The binary under another program, which is found as the machine finds it.
+    pub(crate) fn command_under(&self, words: &[impl AsRef<OsStr>]) -> Command {
+        let (first, rest) = words.split_first().unwrap();
+        let mut command = Command::new(first);
+        command.args(rest).arg(&self.program).env_clear();
+        command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").envs(&self.env);
+        command.current_dir(self.path("home")).stdin(Stdio::null());
         command
     }
 

@@ -81,7 +81,10 @@ fn show(
 ) -> Result<()> {
     match args.format {
         Format::Json => json::print(out, &json::rollback(deployment, run, outcome))?,
-        Format::Text => text::rollback(out, run, outcome)?,
+        Format::Text => {
+            let manifest = session::manifest_words(args.manifest.as_deref());
+            text::rollback(out, &manifest, run, outcome)?;
+        }
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ impl Session {
         let policy = load_policy(policy, base, *limits, &key)?;
         let OwnKey { key, is_kept, .. } = key;
         let host = Host::new(deployment, policy, key)?;
-        let (words, manifest) = (words(selection), manifest_words(selection));
+        let (words, manifest) = (words(selection), manifest_words(selection.manifest.as_deref()));
         Ok(Self { host, phase, words, manifest, verb, state, key_is_kept: is_kept })
     }
 
@@ -346,7 +346,7 @@ pub(crate) fn warn(message: &str) {
 
 /// The flags that make another verb look at the same deployment.
 fn words(selection: &Selection) -> String {
-    let mut words = manifest_words(selection);
+    let mut words = manifest_words(selection.manifest.as_deref());
     let mut add = |flag: &str, value: &str| {
         words.push_str(&format!(" {flag} {}", quoted(value)));
     };
@@ -364,8 +364,9 @@ fn words(selection: &Selection) -> String {
     words
 }
 
-fn manifest_words(selection: &Selection) -> String {
-    let path = selection.manifest.as_ref().map(|path| quoted(&path.display().to_string()));
+/// The flags that name a deployment.
+pub(crate) fn manifest_words(manifest: Option<&Path>) -> String {
+    let path = manifest.map(|path| quoted(&path.display().to_string()));
     path.map_or_else(String::new, |path| format!(" --manifest {path}"))
 }
 

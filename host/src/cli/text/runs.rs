@@ -61,7 +61,12 @@ pub(crate) fn runs(out: &mut impl Write, deployment: &str, runs: &[(Run, RunStat
 }
 
 /// What a run changed, and what became of it.
-pub(crate) fn rollback(out: &mut impl Write, run: &Run, outcome: Option<&Outcome>) -> Written {
+pub(crate) fn rollback(
+    out: &mut impl Write,
+    manifest: &str,
+    run: &Run,
+    outcome: Option<&Outcome>,
+) -> Written {
     let title = format!("Run {} ({} of {})", run.run, harmless(&run.verb), time(run.at));
     writeln!(out, "{}", paint(BOLD, &title))?;
     let word = if outcome.is_some() {
@@ -76,10 +81,10 @@ pub(crate) fn rollback(out: &mut impl Write, run: &Run, outcome: Option<&Outcome
         return writeln!(out, "\nDry run: nothing was written.");
     };
     if let Some(again) = outcome.run {
-        let words = format!("to take that back too: precedent rollback {again}");
+        let words = format!("to take that back too: precedent rollback {again}{manifest}");
         writeln!(out, "  {}", paint(DIM, &words))?;
     }
     section(out, "Next")?;
-    writeln!(out, "  precedent explain    what each program uses now")?;
+    writeln!(out, "  precedent explain{manifest}    what each program uses now")?;
     writeln!(out, "  The next `precedent apply` decides anew, and may write the same again.")
 }
