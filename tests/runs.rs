@@ -436,13 +436,25 @@ fn what_another_user_put_there_is_not_followed() {
     assert!(folder.join("intent.json").exists());
     let run = sandbox.run(&["rollback", "1"]);
     assert_eq!((run.code, token(&sandbox).as_str()), (Some(2), "canary-new\n"), "{run:?}");
-    // One that everybody may write to.
+    // One that everybody may write to, as a pod's: what somebody else put in it is not ours.
+    for theirs in ["key", "runs-openclaw"] {
+        let sandbox = Sandbox::two_files();
+        assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+        let folder = sandbox.path("state/runs-openclaw/000001");
+        fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
+        fs::remove_file(sandbox.config()).unwrap();
+        fs::set_permissions(sandbox.path("state"), fs::Permissions::from_mode(0o777)).unwrap();
+        give(sandbox.path("state").join(theirs));
+        let run = sandbox.run(&["apply"]);
+        assert_eq!(token(&sandbox), "canary-new\n", "{theirs}: {run:?}");
+        assert!(run.stderr.contains("another user (1234, this is 0)"), "{theirs}: {}", run.stderr);
+        assert!(folder.join("intent.json").exists(), "{theirs}");
+    }
     let sandbox = Sandbox::stale_remote();
     fs::create_dir(sandbox.path("state")).unwrap();
     fs::set_permissions(sandbox.path("state"), fs::Permissions::from_mode(0o777)).unwrap();
-    let run = sandbox.run(&["explain"]);
-    assert!(run.stderr.contains("everybody may write to it"), "{}", run.stderr);
-    assert!(!sandbox.path("state/key").exists());
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     // A manifest that lies where one works.
     let sandbox = Sandbox::two_files();
     let manifest = sandbox.path("home/precedent.toml");

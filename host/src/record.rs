@@ -152,7 +152,9 @@ impl StateFolder {
     /// Where it can neither be read nor made.
     pub fn key(&self) -> Result<Key, RecordError> {
         let path = self.0.join("key");
-        self.is_ours().map_err(|error| failed("use", &self.0, &error))?;
+        if let Ok(metadata) = std::fs::metadata(&self.0) {
+            is_ours(&metadata).map_err(|error| failed("use", &self.0, &error))?;
+        }
         if let Some(key) = read_key(&path)? {
             return Ok(key);
         }
@@ -193,30 +195,9 @@ impl StateFolder {
         self.0.join(format!("{what}-{}", file_name(deployment)))
     }
 
-    /// Makes the folder, unless it is there. What it holds says what is written back to other files,
-    /// so one that somebody else could have filled is not ours.
+    /// Makes the folder, unless it is there.
     pub(crate) fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        self.is_ours()
-    }
-
-    fn is_ours(&self) -> io::Result<()> {
-        let metadata = match std::fs::metadata(&self.0) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
-        if owner != me && owner != 0 {
-            let words = format!(
-                "it belongs to another user ({owner}, this is {me}); name another with PRECEDENT_STATE_DIR, or give it to this one"
-            );
-            return Err(io::Error::other(words));
-        }
-        if metadata.permissions().mode() & 0o002 != 0 {
-            return Err(io::Error::other("everybody may write to it; chmod it to 700"));
-        }
-        Ok(())
+        make_ours(&self.0)
     }
 
     /// Appends a run to its deployment's journal. Returns the journal's path.
@@ -258,14 +239,15 @@ fn not_a_file() -> io::Error {
 
 fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
     let unusable = |reason: &str| failed("use", path, &io::Error::other(reason));
-    let bytes = match file::open(path) {
-        Ok(Opened { bytes, .. }) => bytes,
+    let Opened { metadata, bytes, .. } = match file::open(path) {
+        Ok(opened) => opened,
         Err(ReadError::Absent) => return Ok(None),
         Err(ReadError::NotPermitted) => {
             return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
         }
         Err(_) => return Err(failed("read", path, &not_a_file())),
     };
+    is_ours(&metadata).map_err(|error| failed("use", path, &error))?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(Key::new(key))),
         Err(_) => Err(unusable("it is no key of 32 bytes; remove it, and a new one is made")),
@@ -274,6 +256,25 @@ fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
 
 fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
     RecordError { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+/// Makes a folder for this user alone, unless it is there. What it holds says what is written back to
+/// other files, so one that somebody else filled is not ours. One in which a group, or everybody, may
+/// write is, as the volumes of pods are; what is in it has an owner too.
+pub(crate) fn make_ours(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    is_ours(&std::fs::metadata(folder)?)
+}
+
+fn is_ours(metadata: &std::fs::Metadata) -> io::Result<()> {
+    let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner == me || owner == 0 {
+        return Ok(());
+    }
+    let words = format!(
+        "it belongs to another user ({owner}, this is {me}); name another folder with PRECEDENT_STATE_DIR, or give it to this one"
+    );
+    Err(io::Error::other(words))
 }
 
 /// A deployment's name as a file's: letters, digits, `-`, `_` and `.`; never hidden or a path.

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use super::replace::{Staged, sync_folder};
 use crate::{
-    record::StateFolder,
+    record::{StateFolder, make_ours},
     secret::{Digest, Key},
 };
 
@@ -445,7 +445,7 @@ fn seconds() -> u64 {
 
 #[allow(clippy::disallowed_methods, reason = "the runs are this host's own")]
 fn open_lock(folder: &Path, path: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    make_ours(folder)?;
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
