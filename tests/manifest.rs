@@ -44,6 +44,11 @@ fn errors_point_and_say_what_is_allowed() {
             "location `x` needs exactly one place",
         ),
         (
+            "[[documents]]\nname = \"d\"\npath = \"d.json\"\nlock-suffix = \"\"\n",
+            "precedent.toml:6:15: ",
+            "a lock is another file beside the document",
+        ),
+        (
             "[[locations]]\nname = \"a@b\"\ncredential = \"gateway-token\"\nenv = \"X\"\n",
             "precedent.toml:4:8: ",
             "holds no `@`",

@@ -104,7 +104,9 @@ fn a_backup_opens_for_its_own_file_alone() {
         ("gone", |run| fs::remove_file(run.join("0.old")).unwrap()),
         ("another target", |run| {
             let text = fs::read_to_string(run.join("done.json")).unwrap();
-            let text = text.replace("\"path\": \"token\"", "\"path\": \"precedent.toml\"");
+            let other = text.replace("/home/token\"", "/home/precedent.toml\"");
+            assert_ne!(text, other);
+            let text = other;
             fs::write(run.join("done.json"), text).unwrap();
         }),
     ];
@@ -113,7 +115,7 @@ fn a_backup_opens_for_its_own_file_alone() {
         assert_eq!(sandbox.run(&["apply"]).code, Some(0));
         spoil(&folder(&sandbox));
         let before = sandbox.home();
-        let run = sandbox.run(&["rollback"]);
+        let run = sandbox.run(&["rollback", "1"]);
         assert_eq!((run.code, sandbox.home()), (Some(3), before), "{how}: {run:?}");
     }
     // The key that opens it is gone.
@@ -469,4 +471,145 @@ fn what_another_user_put_there_is_not_followed() {
     );
     let named = sandbox.run(&["plan", "--manifest", "precedent.toml"]);
     assert_eq!(named.code, Some(0), "{named:?}");
+}
+
+fn link_to_a_folder_of_others(sandbox: &Sandbox) -> std::path::PathBuf {
+    let theirs = sandbox.path("releases");
+    for name in ["20261119", "20261120"] {
+        fs::create_dir_all(theirs.join(name)).unwrap();
+        fs::write(theirs.join(name).join("precious"), "x").unwrap();
+    }
+    fs::create_dir_all(sandbox.path("state")).unwrap();
+    std::os::unix::fs::symlink(&theirs, sandbox.path("state/runs-openclaw")).unwrap();
+    theirs
+}
+
+/// Links where a run keeps its own: nothing at their other end is touched.
+#[test]
+fn what_is_kept_is_no_link() {
+    let sandbox = Sandbox::stale_remote();
+    let theirs = link_to_a_folder_of_others(&sandbox);
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("no backup, and no lock"), "{}", run.stderr);
+    assert!(theirs.join("20261119/precious").exists() && theirs.join("20261120/precious").exists());
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 2, "nothing is put there either");
+    for name in ["runs-openclaw/lock", "journal-openclaw.jsonl", "key"] {
+        let sandbox = Sandbox::stale_remote();
+        let precious = sandbox.path("precious");
+        fs::write(&precious, "0123456789abcdef0123456789abcdef").unwrap();
+        let link = sandbox.path("state").join(name);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&precious, &link).unwrap();
+        let run = sandbox.run(&["apply"]);
+        assert_eq!(run.code, Some(0), "{name}: {run:?}");
+        assert!(run.stderr.contains("warning: "), "{name}: {}", run.stderr);
+        assert_eq!(fs::read_to_string(&precious).unwrap().len(), 32, "{name}");
+    }
+    // What lies among the runs and is none of them stays.
+    let sandbox = Sandbox::stale_remote();
+    let other = sandbox.path("state/runs-openclaw/20261119");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join("precious"), "x").unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    assert!(other.join("precious").exists());
+}
+
+/// An intent that this installation's key did not sign moves nothing.
+#[test]
+fn an_intent_of_anybody_else_is_not_followed() {
+    let sandbox = Sandbox::two_files();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let folder = sandbox.path("state/runs-openclaw/000001");
+    let precious = sandbox.path("home/precious");
+    fs::write(&precious, "x").unwrap();
+    let file = fs::File::open(&precious).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let text = fs::read_to_string(folder.join("done.json")).unwrap();
+    let planted = text.replace("openclaw.json.lock", "../precious");
+    assert_ne!(text, planted);
+    fs::remove_file(folder.join("done.json")).unwrap();
+    fs::write(folder.join("intent.json"), planted).unwrap();
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(3), before), "{run:?}");
+    assert!(run.stderr.contains("written with another key, or by hand"), "{}", run.stderr);
+    // The same where the key is a new one: what was kept stays, and so do the files.
+    fs::write(folder.join("intent.json"), text).unwrap();
+    fs::remove_file(sandbox.path("state/key")).unwrap();
+    let before = sandbox.home();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!((run.code, sandbox.home()), (Some(3), before), "{run:?}");
+    assert!(folder.join("0.old").exists() && folder.join("intent.json").exists());
+    // A failure to begin is recorded too.
+    let journal = fs::read_to_string(sandbox.path("state/journal-openclaw.jsonl")).unwrap();
+    assert!(journal.lines().last().unwrap().contains("cannot be mended"), "{journal}");
+}
+
+/// A run whose last file is changed has changed them all, whatever others did since; and a file that
+/// cannot be read now is nobody's change.
+#[test]
+fn a_run_that_was_whole_is_not_undone() {
+    let sandbox = Sandbox::two_files();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let folder = sandbox.path("state/runs-openclaw/000001");
+    fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
+    // The gateway writes its own file, as it does.
+    let theirs = sandbox.config_text().replace("local", "remote");
+    fs::write(sandbox.config(), &theirs).unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert!(run.stderr.contains("all of it was there already"), "{}", run.stderr);
+    assert_eq!((token(&sandbox).as_str(), sandbox.config_text()), ("canary-new\n", theirs));
+    // A volume that is not there yet.
+    let sandbox = Sandbox::two_files();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let folder = sandbox.path("state/runs-openclaw/000001");
+    fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
+    set_old(&sandbox);
+    fs::rename(sandbox.path("home/.openclaw"), sandbox.path("home/later")).unwrap();
+    let run = sandbox.run(&["apply"]);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.stderr.contains("openclaw.json cannot be read"), "{}", run.stderr);
+    assert!(folder.join("0.old").exists());
+    fs::rename(sandbox.path("home/later"), sandbox.path("home/.openclaw")).unwrap();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+}
+
+/// Two installations of one name: what is taken back is one's own.
+#[test]
+fn the_last_run_of_another_installation_is_named_to_be_meant() {
+    let mut sandbox = Sandbox::stale_remote();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let after = sandbox.config_text();
+    let other = sandbox.path("other");
+    fs::create_dir_all(other.join(".openclaw")).unwrap();
+    sandbox.set("HOME", &other.display().to_string());
+    let run = sandbox.run(&["rollback"]);
+    assert_eq!((run.code, sandbox.config_text()), (Some(2), after), "{run:?}");
+    assert!(run.stderr.contains("files that this deployment does not have"), "{}", run.stderr);
+    assert_eq!(sandbox.run(&["rollback", "1"]).code, Some(0));
+    assert!(sandbox.config_text().contains(OLD));
+}
+
+#[test]
+fn runs_that_fail_take_no_backups_place() {
+    let Some(strace) = tools::program("strace") else { return };
+    let sandbox = Sandbox::two_files();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let strace = strace.to_str().unwrap();
+    let inject = "inject=renameat2:error=EPERM:when=2";
+    let strace = [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", inject];
+    for _ in 0..12 {
+        set_old(&sandbox);
+        fs::write(
+            sandbox.config(),
+            r#"{"gateway":{"mode":"local","remote":{"token":"canary-old"}}}"#,
+        )
+        .unwrap();
+        let output = sandbox.command_under(&strace).arg("apply").output().unwrap();
+        sandbox.hear(&output);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+    assert!(sandbox.path("state/runs-openclaw/000001/0.old").exists());
+    assert!(fs::read_dir(sandbox.path("state/runs-openclaw")).unwrap().count() < 5);
 }

@@ -9,6 +9,7 @@
 //! | `content` | the new bytes of a file |
 //! | `attributes` | what a file has beside its bytes |
 //! | `replace` | one file in place of another |
+//! | `exchange` | two names exchanged in one step, and a look at what came out |
 //! | `lock` | the gateway's own lock on a file |
 //! | `transact` | several files, all changed or none |
 //! | `runs` | what runs keep: the deployment's lock, intents, backups |
@@ -16,6 +17,7 @@
 
 mod attributes;
 mod content;
+mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod lock;
@@ -36,6 +38,8 @@ use crate::{
 
 pub use recover::Recovery;
 pub use runs::{Keep, Run, RunId, RunState, RunTarget, Runs, RunsError};
+
+pub(crate) use replace::sync_folder;
 
 use lock::GatewayLock;
 use transact::{Writing, transact};
@@ -124,11 +128,11 @@ pub enum ApplyFault {
         owner: String,
     },
     /// The gateway's lock can't be taken.
-    #[error("cannot take the lock {}: {reason}; nothing was written", path.display())]
+    #[error("cannot write {}, for its lock cannot be taken: {reason}; it is as it was", path.display())]
     NoLock {
-        /// The lock.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The lock, and why.
         reason: String,
     },
     /// What is about to change could not be journaled, and without that a kill could leave a part of
@@ -176,7 +180,8 @@ pub fn apply(
         return Ok(outcome(plan, &|_| Status::Applied));
     }
     // From before the last look until after the last write.
-    let _locks = locks(plan).map_err(failed)?;
+    let locks = plan.targets.iter().map(|target| (target.lock.as_ref(), &target.path));
+    let _locks = GatewayLock::take_all(locks).map_err(failed)?;
     let writings = plan.targets.iter().map(|target| writing(plan, target, vault, key));
     let writings: Vec<Writing> = writings.collect::<Result<_, _>>().map_err(failed)?;
     match transact(writings, runs, None, key) {
@@ -188,12 +193,7 @@ pub fn apply(
         Err(aborted) => {
             let status = |change: &Change| {
                 let is_its = |target: &Target| change.edit.place.file() == Some(target.file);
-                let index = plan.targets.iter().position(is_its);
-                match aborted.undone.iter().find(|(undone, _)| Some(*undone) == index) {
-                    Some((_, true)) => Status::RolledBack,
-                    Some((_, false)) => Status::Applied,
-                    None => Status::Failed,
-                }
+                plan.targets.iter().position(is_its).map_or(Status::Failed, |at| aborted.status(at))
             };
             Err(ApplyError { outcome: outcome(plan, &status), fault: aborted.fault })
         }
@@ -208,15 +208,6 @@ pub(crate) fn unchanged(plan: &Plan) -> Outcome {
 /// Removes what killed runs left beside a deployment's files, and nothing of a run that lives.
 pub(crate) fn sweep(snapshot: &Snapshot) {
     recover::sweep(snapshot.files.iter().map(|file| (&file.path, file.lock.as_ref())));
-}
-
-/// The gateway's locks, in an order that is everybody's.
-fn locks(plan: &Plan) -> Result<Vec<GatewayLock>, ApplyFault> {
-    let mut paths: Vec<&PathBuf> =
-        plan.targets.iter().filter_map(|target| target.lock.as_ref()).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    paths.into_iter().map(|path| GatewayLock::take(path)).collect()
 }
 
 fn writing(plan: &Plan, target: &Target, vault: &Vault, key: &Key) -> Result<Writing, ApplyFault> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the words of the command line |
 //! | `session` | manifest, policy and journal of one call |
+//! | `selection` | which deployment and policy the words select |
 //! | `key` | the installation's key, and what it is good for |
 //! | `writing` | the right to write: the lock, and what a run that was killed left |
 //! | `memory` | keeps secrets out of what outlives the process |
@@ -25,6 +26,7 @@ mod plan;
 mod policy;
 mod rollback;
 mod rotate;
+mod selection;
 mod session;
 #[cfg(feature = "cases")]
 mod test;

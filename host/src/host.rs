@@ -284,7 +284,10 @@ impl Host {
     ///
     /// Where a file can neither be left as it is nor be put back.
     pub fn recover(&self, runs: &Runs) -> Result<Vec<Recovery>, RunsError> {
-        runs.recover(&self.key)
+        match self.deployment.mode {
+            Mode::Enforce => runs.recover(&self.key),
+            Mode::Audit => Ok(Vec::new()),
+        }
     }
 
     /// Applies what was proposed. A proposal without a plan has nothing to apply, and in a deployment

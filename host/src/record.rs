@@ -16,7 +16,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    apply::{Outcome, Recovery},
+    apply::{Outcome, Recovery, sync_folder},
     check::Violation,
     model::{Decision, Phase, Refusal, Snapshot},
     observe::{
@@ -187,7 +187,8 @@ impl StateFolder {
         file.write_all(key.bytes())?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path).map_err(|error| error.error)?;
-        Ok(())
+        // What is sealed with it must not outlive it.
+        sync_folder(path)
     }
 
     /// Where something of a deployment's is.
@@ -226,11 +227,13 @@ impl StateFolder {
 #[allow(clippy::disallowed_methods, reason = "the journal is this host's own")]
 fn open_journal(path: &Path) -> io::Result<File> {
     // Not waiting for somebody to read a FIFO that stands in its place.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    // Nor writing to another file by a link.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     let mut options = OpenOptions::new();
-    let options = options.append(true).create(true).mode(0o600).custom_flags(nonblocking);
+    let options = options.append(true).create(true).mode(0o600).custom_flags(flags);
     let journal = options.open(path)?;
-    if journal.metadata()?.is_file() { Ok(journal) } else { Err(not_a_file()) }
+    let metadata = journal.metadata()?;
+    if metadata.is_file() && metadata.nlink() == 1 { Ok(journal) } else { Err(not_a_file()) }
 }
 
 fn not_a_file() -> io::Error {
@@ -248,9 +251,14 @@ fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
         Err(_) => return Err(failed("read", path, &not_a_file())),
     };
     is_ours(&metadata).map_err(|error| failed("use", path, &error))?;
+    if path.is_symlink() {
+        return Err(failed("use", path, &not_a_file()));
+    }
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(Key::new(key))),
-        Err(_) => Err(unusable("it is no key of 32 bytes; remove it, and a new one is made")),
+        Err(_) => Err(unusable(
+            "it is no key of 32 bytes; remove it, and a new one is made (what was kept for rollback, and fingerprints to compare with, go with it)",
+        )),
     }
 }
 
@@ -264,6 +272,12 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
 pub(crate) fn make_ours(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     is_ours(&std::fs::metadata(folder)?)
+}
+
+/// Whether a folder is one, no link to one, and this user's own.
+pub(crate) fn is_our_folder(folder: &Path) -> io::Result<()> {
+    let metadata = std::fs::symlink_metadata(folder)?;
+    if metadata.is_dir() { is_ours(&metadata) } else { Err(io::Error::other("it is no folder")) }
 }
 
 fn is_ours(metadata: &std::fs::Metadata) -> io::Result<()> {

@@ -16,6 +16,9 @@ pub(super) const ACCESS_LIST: &str = "system.posix_acl_access";
 /// Made by the kernel from a file's bytes, so they belong to the old ones.
 const OF_THE_BYTES: [&str; 2] = ["security.ima", "security.evm"];
 
+/// Given by the system to every file as it sees fit: kept where it may be, and no reason to fail.
+const OF_THE_SYSTEM: [&str; 2] = ["security.selinux", "com.apple.provenance"];
+
 /// What a file has beside its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attributes {
@@ -51,6 +54,10 @@ impl Attributes {
     /// The same for a file with a secret in it: the owner's, and those users' and groups' that an
     /// access list names, for somebody named them; nobody else's.
     pub(super) fn private(mut self) -> Self {
+        // Lists of other kinds, as of NFS, are not read here, so they are not handed on.
+        self.extended.retain(|name, _| {
+            name == ACCESS_LIST || !name.to_string_lossy().starts_with("system.")
+        });
         match self.extended.get_mut(&OsString::from(ACCESS_LIST)) {
             // The group's bits of the mode are then the most that a name in the list may do.
             Some(list) => {
@@ -73,12 +80,25 @@ impl Attributes {
         if made.access_list().is_some() && self.access_list().is_none() {
             file.remove_xattr(ACCESS_LIST).map_err(|error| kept("access list", &error))?;
         }
-        file.set_permissions(Permissions::from_mode(self.mode))?;
         for (name, value) in &self.extended {
-            if made.extended.get(name) != Some(value) {
-                let what = format!("extended attribute `{}`", name.display());
-                file.set_xattr(name, value).map_err(|error| kept(&what, &error))?;
+            if made.extended.get(name) == Some(value) {
+                continue;
             }
+            match file.set_xattr(name, value) {
+                Err(_) if OF_THE_SYSTEM.iter().any(|known| name == known) => {}
+                set => {
+                    let what = format!("extended attribute `{}`", name.display());
+                    set.map_err(|error| kept(&what, &error))?;
+                }
+            }
+        }
+        // Last, for with an access list the group's bits are what its names may do at most, and
+        // without one they are the group's.
+        file.set_permissions(Permissions::from_mode(self.mode))?;
+        let became = file.metadata()?.permissions().mode() & 0o7777;
+        if became & !self.mode & 0o077 != 0 {
+            let words = format!("it would be open to others (mode {became:o})");
+            return Err(io::Error::other(words));
         }
         Ok(())
     }

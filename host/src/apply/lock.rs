@@ -5,8 +5,9 @@
 //! is no owner, and one that does not say who it is has 30 seconds.
 
 use std::{
-    fs, io,
-    io::Write,
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
     os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
     thread,
@@ -16,7 +17,8 @@ use std::{
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyFault, replace::PREFIX};
+use super::{ApplyFault, replace::unnamed};
+use crate::observe::file::{Opened, open};
 
 /// How long the gateway may hold it. It does for milliseconds.
 const WAIT: Duration = Duration::from_secs(10);
@@ -46,8 +48,8 @@ pub(super) struct GatewayLock {
 }
 
 impl GatewayLock {
-    /// Takes the lock, waiting while another owner has it.
-    pub(super) fn take(path: &Path) -> Result<Self, ApplyFault> {
+    /// Takes a gateway's lock on a file, waiting while another owner has it.
+    fn take(path: &Path, target: &Path) -> Result<Self, ApplyFault> {
         let until = Instant::now() + WAIT;
         let says = serde_json::to_vec(&Owner::me()).unwrap_or_default();
         loop {
@@ -56,21 +58,33 @@ impl GatewayLock {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(ApplyFault::NoLock {
-                        path: path.to_owned(),
-                        reason: error.to_string(),
+                        path: target.to_owned(),
+                        reason: format!("{}: {error}", path.display()),
                     });
                 }
             }
             let held = Held::look(path);
-            match held {
-                Some(held) if held.is_stale() => held.remove(path),
-                Some(held) if Instant::now() >= until => {
-                    return Err(ApplyFault::Locked { path: path.to_owned(), owner: held.owner() });
-                }
-                Some(_) => thread::sleep(PAUSE),
-                None => {}
+            let is_gone = match &held {
+                Some(held) => held.is_stale() && held.remove(path),
+                None => path.symlink_metadata().is_err(),
+            };
+            if Instant::now() >= until {
+                let owner = held.map_or_else(|| says_who(b""), |held| held.owner());
+                return Err(ApplyFault::Locked { path: path.to_owned(), owner });
+            }
+            if !is_gone {
+                thread::sleep(PAUSE);
             }
         }
+    }
+
+    /// Takes all of them, each once, in an order that is everybody's.
+    pub(super) fn take_all<'t>(
+        targets: impl Iterator<Item = (Option<&'t PathBuf>, &'t PathBuf)>,
+    ) -> Result<Vec<Self>, ApplyFault> {
+        let locks: BTreeMap<&PathBuf, &PathBuf> =
+            targets.filter_map(|(lock, target)| Some((lock?, target))).collect();
+        locks.into_iter().map(|(lock, target)| Self::take(lock, target)).collect()
     }
 }
 
@@ -85,11 +99,9 @@ impl Drop for GatewayLock {
 }
 
 /// Complete from the first instant, so that nobody reads half an owner.
-#[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
 fn create(path: &Path, says: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
-    file.as_file().lock()?;
+    let mut file = unnamed(folder)?;
     file.write_all(says)?;
     // The gateway may be another user than we, and must be able to read who we are.
     let of = fs::metadata(folder)?;
@@ -107,18 +119,21 @@ pub(super) fn says_who(bytes: &[u8]) -> String {
 
 /// A lock that is there.
 struct Held {
+    file: File,
     says: Vec<u8>,
-    inode: u64,
     age: Duration,
 }
 
 impl Held {
+    /// Looks at it; none where it is gone, or is nothing that a gateway makes.
     fn look(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
-        let is_lock = metadata.is_file() && metadata.len() <= LARGEST;
-        let says = if is_lock { fs::read(path).ok()? } else { Vec::new() };
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return None;
+        }
+        let Opened { file, metadata, bytes } = open(path).ok()?;
         let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-        Some(Self { says, inode: metadata.ino(), age: age.unwrap_or_default() })
+        Some(Self { file, says: bytes.to_vec(), age: age.unwrap_or_default() })
     }
 
     fn is_stale(&self) -> bool {
@@ -133,13 +148,17 @@ impl Held {
         format!("{} for {age}", says_who(&self.says))
     }
 
-    /// Removes the lock, unless it is another one by now.
+    /// Removes the lock, unless it is another one by now. Two who find the same lock stale take turns
+    /// at it, and the second finds another one.
     #[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
-    fn remove(&self, path: &Path) {
-        let same = |now: Self| now.inode == self.inode && now.says == self.says;
-        if Self::look(path).is_some_and(same) {
-            let _ = fs::remove_file(path);
-        }
+    fn remove(&self, path: &Path) -> bool {
+        let _turn = self.file.lock();
+        let same = |metadata: fs::Metadata| {
+            self.file
+                .metadata()
+                .is_ok_and(|own| (own.dev(), own.ino()) == (metadata.dev(), metadata.ino()))
+        };
+        path.symlink_metadata().is_ok_and(same) && fs::remove_file(path).is_ok()
     }
 }
 
@@ -158,7 +177,8 @@ impl Owner {
         }
         // Not ours to ask is alive all the same.
         let gone = |error| error == rustix::io::Errno::SRCH;
-        Pid::from_raw(self.pid).is_some_and(|pid| !test_kill_process(pid).is_err_and(gone))
+        let pid = if self.pid > 0 { Pid::from_raw(self.pid) } else { None };
+        pid.is_some_and(|pid| !test_kill_process(pid).is_err_and(gone))
     }
 }
 
@@ -189,7 +209,7 @@ mod tests {
     fn a_lock_says_who_has_it_and_goes_with_its_owner() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("openclaw.json.lock");
-        let lock = GatewayLock::take(&path)?;
+        let lock = GatewayLock::take(&path, &path)?;
         let says: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
         let number = |key: &str| says.get(key).and_then(serde_json::Value::as_u64);
         assert_eq!(number("pid"), Some(std::process::id().into()));
@@ -216,11 +236,31 @@ mod tests {
         ] {
             fs::write(&path, &says)?;
             assert!(Held::look(&path).is_some_and(|held| held.is_stale()), "{says}");
-            drop(GatewayLock::take(&path)?);
+            drop(GatewayLock::take(&path, &path)?);
             assert!(!path.exists());
         }
         fs::write(&path, "")?;
         assert!(Held::look(&path).is_some_and(|held| !held.is_stale()), "it has 30 seconds");
+        Ok(())
+    }
+
+    /// Whatever stands there that no gateway made is neither removed nor waited for without end.
+    #[test]
+    fn what_is_no_lock_stays() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("openclaw.json.lock");
+        let old = std::time::UNIX_EPOCH;
+        fs::create_dir(&path)?;
+        assert!(matches!(GatewayLock::take(&path, &path), Err(ApplyFault::Locked { .. })));
+        fs::remove_dir(&path)?;
+        for text in ["{\"pid\":-1}".to_owned(), "x".repeat(5000)] {
+            let file = File::create(&path)?;
+            (&file).write_all(text.as_bytes())?;
+            file.set_modified(old)?;
+            sweep(&path);
+            let is_large = text.len() > 4096;
+            assert_eq!(path.exists(), is_large, "{} bytes", text.len());
+        }
         Ok(())
     }
 }

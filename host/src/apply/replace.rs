@@ -3,16 +3,24 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, Seek, SeekFrom, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::{ApplyFault, attributes::Attributes};
+use super::{
+    ApplyFault,
+    attributes::Attributes,
+    exchange::{PutError, put},
+};
 use crate::{
-    observe::file::{Opened, is_mount, open},
+    observe::{
+        ReadError,
+        file::{Opened, is_mount, open},
+    },
     secret::{Digest, Key},
 };
 
@@ -27,7 +35,7 @@ pub(super) struct Original {
     pub(super) real: PathBuf,
     /// Nothing can take its place, for it is a mount of its own: it is written to as it is.
     pub(super) in_place: bool,
-    file: File,
+    pub(super) file: File,
 }
 
 /// The new bytes, on disk beside the old ones where something can take their place.
@@ -51,7 +59,13 @@ impl Original {
     pub(super) fn open(path: &Path, digest: &Digest, key: &Key) -> Result<Self, ApplyFault> {
         let moved = || ApplyFault::Moved { path: path.to_owned() };
         let real = path.canonicalize().map_err(|_| moved())?;
-        let Opened { file, bytes, .. } = open(&real).map_err(|_| moved())?;
+        let Opened { file, bytes, .. } = open(&real).map_err(|error| match error {
+            ReadError::NotPermitted | ReadError::Failed => ApplyFault::Write {
+                path: path.to_owned(),
+                reason: "it cannot be read any more".to_owned(),
+            },
+            _ => moved(),
+        })?;
         if key.digest(&bytes) != *digest {
             return Err(moved());
         }
@@ -103,7 +117,7 @@ impl Staged {
         }
         let written = match file {
             Some(file) => put(file, &still, key),
-            None => overwrite(&original.real, &new, &attributes),
+            None => overwrite(&original.real, &new, &attributes).map_err(PutError::HalfWay),
         };
         let done = Committed { original, new, digest };
         let error = match written {
@@ -111,10 +125,16 @@ impl Staged {
                 Ok(()) => return Ok(done),
                 Err(error) => error,
             },
-            Err(error) if is_moved(&error) => return Err(ApplyFault::Moved { path }),
+            Err(PutError::Moved) => return Err(ApplyFault::Moved { path }),
             // It never took the place of anything.
-            Err(error) if !done.original.in_place => return Err(write_fault(&path, &error)),
-            Err(error) => error,
+            Err(PutError::Nothing(error)) => return Err(write_fault(&path, &error)),
+            Err(PutError::Stuck { theirs, error }) => {
+                let theirs = theirs.display();
+                let reason =
+                    format!("somebody else's, which is now {theirs}, was in its place ({error})");
+                return Err(ApplyFault::NotPutBack { path, reason });
+            }
+            Err(PutError::HalfWay(error)) => error,
         };
         if done.undo(key) {
             Err(write_fault(&path, &error))
@@ -172,55 +192,11 @@ pub(super) fn put_back(
     let Some(file) = staged.file else {
         return overwrite(real, bytes, &staged.attributes).map_err(|e| write_fault(real, &e));
     };
-    put(file, &staged.original, key).map_err(|error| write_fault(real, &error))?;
+    put(file, &staged.original, key)
+        .map_err(|error| ApplyFault::Write { path: real.to_owned(), reason: error.to_string() })?;
     // It is back all the same if the folder cannot be synchronised.
     let _ = sync_folder(real);
     Ok(())
-}
-
-/// Exchanges the two names in one step, then looks at what came out: what somebody else put there
-/// in the last moment goes back in its place, so nothing is ever written over.
-fn put(file: NamedTempFile, original: &Original, key: &Key) -> io::Result<()> {
-    let real = &original.real;
-    // While it has a temporary name, it is nobody's to sweep.
-    let _ = original.file.try_lock();
-    let exchange = || renameat_with(CWD, file.path(), CWD, real, RenameFlags::EXCHANGE);
-    match exchange() {
-        Ok(()) => {
-            let is_planned =
-                open(file.path()).is_ok_and(|old| key.digest(&old.bytes) == original.digest);
-            if !is_planned {
-                let back = exchange();
-                if back.is_err() {
-                    // It is somebody's, so it stays, under the name that it has.
-                    let _ = file.keep();
-                }
-                return Err(back.map_or_else(io::Error::from, |()| io::Error::other(Elsewhere)));
-            }
-            // The old file now has the temporary name, and goes with it; where it cannot, the next
-            // run sweeps it away.
-            let _ = file.close();
-            Ok(())
-        }
-        // A file system that cannot: the look just before has to do.
-        Err(error) if cannot_exchange(error.kind()) => {
-            file.persist(real).map(drop).map_err(|error| error.error)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn cannot_exchange(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::InvalidInput | ErrorKind::Unsupported)
-}
-
-/// Says, through an I/O error, that the target is somebody else's now.
-#[derive(Debug, thiserror::Error)]
-#[error("somebody else wrote it")]
-struct Elsewhere;
-
-fn is_moved(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Elsewhere>())
 }
 
 /// Writes over the bytes of a file that nothing can take the place of. Readers may see it half
@@ -248,13 +224,14 @@ pub(super) fn overwrite(real: &Path, bytes: &[u8], attributes: &Attributes) -> i
     file.sync_all()
 }
 
-/// Whether bytes are what a kill leaves of an overwriting: the new ones up to somewhere, then the
-/// old ones.
+/// Whether bytes are what a kill, or a power cut, leaves of an overwriting: each of them the new one or
+/// the old one of its place, for pages reach the disk in any order.
 pub(super) fn is_torn(bytes: &[u8], old: &[u8], new: &[u8]) -> bool {
-    let same = bytes.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let rest = |all: &[u8]| all.get(same..).map(<[u8]>::to_vec);
-    // What follows may agree with the old bytes earlier already.
-    rest(bytes).is_some_and(|left| rest(old).unwrap_or_default() == left)
+    let (shorter, longer) = (old.len().min(new.len()), old.len().max(new.len()));
+    let is_either = |(at, byte): (usize, &u8)| {
+        [old.get(at), new.get(at)].into_iter().flatten().any(|known| known == byte)
+    };
+    (shorter..=longer).contains(&bytes.len()) && bytes.iter().enumerate().all(is_either)
 }
 
 /// What the temporary files are named by.
@@ -266,32 +243,60 @@ pub(super) const PREFIX: &str = ".precedent-";
 pub(super) fn sweep(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+        // For writing, as some file systems want it for a lock; no link, and no waiting for a pipe.
+        let mut options = File::options();
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = options.write(true).custom_flags(flags).open(entry.path());
+        // The lock is kept until the name is gone: see `temporary`.
+        if let Ok(file) = opened
+            && file.metadata().is_ok_and(|metadata| metadata.is_file())
+            && file.try_lock().is_ok()
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
 /// A file beside another, complete and on disk.
-#[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
 fn temporary(real: &Path, attributes: &Attributes, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = real.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
-    // Made with mode 0600, so that what is in it is nobody else's even for an instant.
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
-    // Held until the file has its name, or the process is gone: see `sweep`.
-    file.as_file().lock()?;
+    let mut file = unnamed(folder)?;
     file.write_all(bytes)?;
     attributes.give(file.as_file())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-/// Makes a new name in the file's folder survive a power cut.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+/// An empty file of our own, made with mode 0600 so that what will be in it is nobody else's even for
+/// an instant, and locked until it has its name or the process is gone: see `sweep`.
+#[allow(clippy::disallowed_methods, reason = "this is the stage that writes")]
+pub(super) fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut tries = 0;
+    loop {
+        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+        match file.as_file().lock() {
+            // A file system without locks has no other host's sweep to fear but by its clock.
+            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+        // A sweep may have had it between the two.
+        let is_there = fs::symlink_metadata(file.path())
+            .and_then(|named| Ok(named.ino() == file.as_file().metadata()?.ino()));
+        tries += 1;
+        if is_there.unwrap_or(false) || tries > 10 {
+            return Ok(file);
+        }
+    }
+}
+
+/// Makes a new name in the file's folder survive a power cut, where the file system knows how.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    match File::open(folder)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        synced => synced,
     }
 }
 

@@ -12,24 +12,29 @@
 //!     rolled-back.json       ... and somebody took it back
 //! ```
 
+mod folder;
+
 use std::{
     fmt,
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::replace::{Staged, sync_folder};
+use rustix::fs::OFlags;
+
 use crate::{
-    record::{StateFolder, make_ours},
+    observe::file,
+    record::{StateFolder, is_our_folder, make_ours},
     secret::{Digest, Key},
 };
+
+use folder::numbers;
 
 /// How many runs are kept, and how long, so that they can be rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +100,8 @@ impl RunState {
     }
 }
 
-/// What a run changes, or changed. Holds no secret.
+/// What a run changes, or changed. Holds no secret. Made by [`Runs`] alone: it says by a keyed hash that
+/// this installation wrote it, and nothing is done by one that does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// `precedent.run/1`
@@ -111,6 +117,25 @@ pub struct Run {
     pub of: Option<RunId>,
     /// The files that it changes.
     pub targets: Vec<RunTarget>,
+    /// Keyed hash of all this.
+    pub(super) mac: Option<Digest>,
+}
+
+impl Run {
+    fn mac(&self, key: &Key) -> Option<Digest> {
+        let unsigned = Self { mac: None, ..self.clone() };
+        serde_json::to_vec(&("run", unsigned)).ok().map(|bytes| key.digest(&bytes))
+    }
+
+    fn signed(mut self, key: &Key) -> Self {
+        self.mac = self.mac(key);
+        self
+    }
+
+    /// Whether this installation wrote it, and nobody has changed it since.
+    pub(super) fn is_ours(&self, key: &Key) -> bool {
+        self.mac.is_some() && self.mac == self.mac(key)
+    }
 }
 
 /// A file that a run changes.
@@ -223,7 +248,8 @@ impl Runs {
         };
         let mut file =
             state.make().and_then(|()| open_lock(&folder, &path)).map_err(|error| fault(&error))?;
-        let until = Instant::now() + wait;
+        // Who only looks has it for an instant too.
+        let until = Instant::now() + wait.max(Duration::from_millis(50));
         while let Err(error) = file.try_lock() {
             match error {
                 fs::TryLockError::WouldBlock if Instant::now() < until => {
@@ -247,13 +273,18 @@ impl Runs {
     #[must_use]
     pub fn list(state: &StateFolder, deployment: &str) -> Vec<(Run, RunState)> {
         let folder = state.of("runs", deployment);
-        numbers(&folder).into_iter().filter_map(|id| read(&folder, id)).collect()
+        let numbers =
+            if is_our_folder(&folder).is_ok() { numbers(&folder) } else { Ok(Vec::new()) };
+        let read = |id| folder::read(&folder, id);
+        numbers.unwrap_or_default().into_iter().filter_map(read).collect()
     }
 
     /// The newest run that was killed and that no run has mended yet.
     #[must_use]
     pub fn interrupted(state: &StateFolder, deployment: &str) -> Option<Run> {
-        let lock = File::open(state.of("runs", deployment).join("lock")).ok()?;
+        let folder = state.of("runs", deployment);
+        is_our_folder(&folder).ok()?;
+        let lock = file::open(&folder.join("lock")).ok()?.file;
         // Where it is held, the run is at it.
         lock.try_lock_shared().ok()?;
         let runs = Self::list(state, deployment);
@@ -261,173 +292,30 @@ impl Runs {
     }
 
     /// The runs that are kept, oldest first.
-    pub(super) fn all(&self) -> Vec<(Run, RunState)> {
-        numbers(&self.folder).into_iter().filter_map(|id| read(&self.folder, id)).collect()
+    pub(super) fn all(&self) -> io::Result<Vec<(Run, RunState)>> {
+        let numbers = numbers(&self.folder)?;
+        Ok(numbers.into_iter().filter_map(|id| folder::read(&self.folder, id)).collect())
+    }
+
+    /// A run that has begun and not ended.
+    pub(super) fn is_begun(&self) -> Option<RunId> {
+        let runs = self.all().unwrap_or_default();
+        runs.iter().find(|(_, state)| *state == RunState::Begun).map(|(run, _)| run.run)
     }
 
     pub(super) fn folder_of(&self, id: RunId) -> PathBuf {
         self.folder.join(id.to_string())
     }
 
-    /// Journals what is about to change, with what was there.
-    pub(super) fn begin(
-        &self,
-        staged: &[(Staged, Option<PathBuf>)],
-        of: Option<RunId>,
-        key: &Key,
-    ) -> io::Result<Run> {
-        let last = numbers(&self.folder).last().copied().unwrap_or_default();
-        let id = RunId(last.0 + 1);
-        let targets = staged.iter().map(|(staged, lock)| target(staged, lock.clone())).collect();
-        let run = Run {
-            schema: "precedent.run/1".to_owned(),
-            run: id,
-            at: seconds(),
-            verb: self.verb.clone(),
-            of,
-            targets,
-        };
-        let folder = self.folder_of(id);
-        let journaled = self.journal(&folder, &run, staged, key);
-        if journaled.is_err() {
-            remove(&folder);
-        }
-        journaled.map(|()| run)
+    /// What cannot be mended, and why.
+    pub(super) fn stuck(&self, run: RunId, reason: String) -> RunsError {
+        RunsError::Interrupted { run, reason, path: self.folder_of(run) }
     }
-
-    fn journal(
-        &self,
-        folder: &Path,
-        run: &Run,
-        staged: &[(Staged, Option<PathBuf>)],
-        key: &Key,
-    ) -> io::Result<()> {
-        DirBuilder::new().mode(0o700).create(folder)?;
-        for (index, ((staged, _), target)) in staged.iter().zip(&run.targets).enumerate() {
-            let keep = |what: &str, bytes: &[u8]| {
-                let sealed = key.seal(&purpose(run.run, what, target), bytes)?;
-                write(&folder.join(format!("{index}.{what}")), &sealed)
-            };
-            keep("old", &staged.original.bytes)?;
-            if target.in_place {
-                keep("new", &staged.new)?;
-            }
-        }
-        let intent = folder.join(RunState::Begun.file());
-        let unnamed = intent.with_extension("new");
-        write(&unnamed, &serde_json::to_vec_pretty(run)?)?;
-        rename(&unnamed, &intent)?;
-        sync_folder(&intent)?;
-        sync_folder(folder)
-    }
-
-    /// What a run kept of a target: `old` or `new`. None where it is gone, or not what it was.
-    pub(super) fn kept(
-        &self,
-        run: &Run,
-        index: usize,
-        what: &str,
-        key: &Key,
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        let target = run.targets.get(index)?;
-        let path = self.folder_of(run.run).join(format!("{index}.{what}"));
-        key.unseal(&purpose(run.run, what, target), &fs::read(path).ok()?)
-    }
-
-    /// Says how far a run came. What it kept of a run that has come to nothing is removed.
-    pub(super) fn mark(&self, run: &Run, from: RunState, to: RunState) -> io::Result<()> {
-        let folder = self.folder_of(run.run);
-        rename(&folder.join(from.file()), &folder.join(to.file()))?;
-        sync_folder(&folder.join(to.file()))?;
-        if to == RunState::Undone {
-            remove_kept(&folder);
-        }
-        self.prune();
-        Ok(())
-    }
-
-    /// Removes what is older than is kept, or more. A clock that went back makes nothing old; the
-    /// order is that of the numbers.
-    fn prune(&self) {
-        let runs = self.all();
-        let now = seconds();
-        let newest = runs.last().map(|(run, _)| run.run);
-        for (age, (run, state)) in runs.iter().rev().enumerate() {
-            let days = now.saturating_sub(run.at) / (24 * 3600);
-            if *state == RunState::Begun || (age < self.keep.runs && days < self.keep.days) {
-                continue;
-            }
-            let folder = self.folder_of(run.run);
-            if Some(run.run) == newest {
-                // Its number must not be given twice.
-                remove_kept(&folder);
-            } else {
-                remove(&folder);
-            }
-        }
-    }
-
-    /// A run that began, and whose intent cannot be read.
-    pub(super) fn unreadable(&self) -> Option<RunId> {
-        numbers(&self.folder).into_iter().find(|id| {
-            let begun = self.folder_of(*id).join(RunState::Begun.file()).exists();
-            begun && read(&self.folder, *id).is_none()
-        })
-    }
-
-    /// Removes the folders of runs that were killed before they had begun.
-    pub(super) fn sweep(&self) {
-        for id in numbers(&self.folder) {
-            let folder = self.folder_of(id);
-            if !RunState::ALL.iter().any(|state| folder.join(state.file()).exists()) {
-                remove(&folder);
-            }
-        }
-    }
-}
-
-fn target(staged: &Staged, lock: Option<PathBuf>) -> RunTarget {
-    let original = &staged.original;
-    RunTarget {
-        path: original.path.clone(),
-        real: original.real.clone(),
-        lock,
-        old: original.digest.clone(),
-        new: staged.digest.clone(),
-        mode: original.attributes.mode,
-        access_list: original.attributes.access_list().map(crate::secret::hex),
-        in_place: original.in_place,
-        temporary: staged.temporary().map(Path::to_owned),
-    }
-}
-
-/// What a backup is bound to: one that is moved to another run, or whose target is changed by hand,
-/// does not open.
-fn purpose(run: RunId, what: &str, target: &RunTarget) -> Vec<u8> {
-    serde_json::to_vec(&("backup", run, what, target)).unwrap_or_default()
-}
-
-/// The numbers of the runs in a folder, in order.
-fn numbers(folder: &Path) -> Vec<RunId> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut numbers: Vec<RunId> =
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    numbers.sort_unstable();
-    numbers
-}
-
-fn read(folder: &Path, id: RunId) -> Option<(Run, RunState)> {
-    let folder = folder.join(id.to_string());
-    RunState::ALL.into_iter().find_map(|state| {
-        let bytes = fs::read(folder.join(state.file())).ok()?;
-        let run: Run = serde_json::from_slice(&bytes).ok()?;
-        (run.run == id).then_some((run, state))
-    })
 }
 
 fn holder(path: &Path) -> String {
     let holder: Option<Holder> =
-        fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        file::open(path).ok().and_then(|opened| serde_json::from_slice(&opened.bytes).ok());
     match holder {
         Some(holder) => {
             let age = Duration::from_secs(seconds().saturating_sub(holder.since));
@@ -443,35 +331,19 @@ fn seconds() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
+/// A regular file of this user's own, and no link to one of another name.
 #[allow(clippy::disallowed_methods, reason = "the runs are this host's own")]
 fn open_lock(folder: &Path, path: &Path) -> io::Result<File> {
     make_ours(folder)?;
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-#[allow(clippy::disallowed_methods, reason = "the runs are this host's own")]
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the runs are this host's own")]
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
-}
-
-/// Removes a run. What cannot be removed now is at the next run.
-fn remove(folder: &Path) {
-    let _ = fs::remove_dir_all(folder);
-}
-
-/// Removes what a run kept of the files, and not that it was.
-#[allow(clippy::disallowed_methods, reason = "the runs are this host's own")]
-fn remove_kept(folder: &Path) {
-    let is_kept = |path: &Path| path.extension().is_some_and(|end| end == "old" || end == "new");
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for path in entries.map(|entry| entry.path()).filter(|path| is_kept(path)) {
-        let _ = fs::remove_file(path);
+    is_our_folder(folder)?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let lock = options.custom_flags(flags).open(path)?;
+    let metadata = lock.metadata()?;
+    if metadata.is_file() && metadata.nlink() == 1 {
+        Ok(lock)
+    } else {
+        Err(io::Error::other("its lock is no regular file of its own"))
     }
 }

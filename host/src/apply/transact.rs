@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::{
-    ApplyFault,
+    ApplyFault, Status,
     attributes::Attributes,
     replace::{Committed, Original, Staged},
     runs::{Run, RunId, RunState, Runs},
@@ -35,6 +35,17 @@ pub(super) struct Aborted {
     pub(super) undone: Vec<(usize, bool)>,
 }
 
+impl Aborted {
+    /// What became of a file, by its position.
+    pub(super) fn status(&self, at: usize) -> Status {
+        match self.undone.iter().find(|(undone, _)| *undone == at) {
+            Some((_, true)) => Status::RolledBack,
+            Some((_, false)) => Status::Applied,
+            None => Status::Failed,
+        }
+    }
+}
+
 impl From<ApplyFault> for Aborted {
     fn from(fault: ApplyFault) -> Self {
         Self { fault, undone: Vec::new() }
@@ -59,16 +70,20 @@ pub(super) fn transact(
         match file.commit(key) {
             Ok(done) => committed.push(done),
             Err(fault) => {
-                let undone: Vec<(usize, bool)> = committed
+                let mut undone: Vec<(usize, bool)> = committed
                     .iter()
                     .enumerate()
                     .rev()
                     .map(|(i, done)| (i, done.undo(key)))
                     .collect();
-                let all = undone.iter().all(|(_, back)| *back)
-                    && !matches!(fault, ApplyFault::NotPutBack { .. });
+                // This one is there, too.
+                if matches!(fault, ApplyFault::NotPutBack { .. }) {
+                    undone.push((committed.len(), false));
+                }
+                let all = undone.iter().all(|(_, back)| *back);
                 // Where one is not back, the intent stays for the next run to mend.
                 if let (Some((runs, run)), true) = (&run, all) {
+                    runs.forget(run);
                     let _ = runs.mark(run, RunState::Begun, RunState::Undone);
                 }
                 return Err(Aborted { fault, undone });
@@ -92,6 +107,11 @@ fn begin<'r>(
     of: Option<RunId>,
     key: &Key,
 ) -> Result<Begun<'r>, ApplyFault> {
+    // A run that is not mended yet would be mended over this one.
+    if let Some(run) = runs.and_then(Runs::is_begun) {
+        let reason = format!("run {run} was interrupted and is not mended");
+        return Err(ApplyFault::NoIntent { reason });
+    }
     let begun = match runs {
         Some(runs) => runs
             .begin(staged, of, key)

@@ -27,9 +27,13 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
     let phase =
         kept.as_ref().and_then(|plan| serde_json::from_value(plan.get("phase")?.clone()).ok());
     let session = Session::open("apply", &args.selection, phase.unwrap_or(Phase::Repair))?;
+    run_in(&session, args, kept.as_ref()).map_err(|error| session.judged(error))
+}
+
+fn run_in(session: &Session, args: &ApplyArgs, kept: Option<&serde_json::Value>) -> Result<Exit> {
     // From before the look until after the last: what is true in between is ours.
     let runs = if args.dry_run { None } else { session.write(args.writing.wait)? };
-    let (proposal, applied) = try_apply(&session, args, kept.as_ref(), runs.as_ref())?;
+    let (proposal, applied) = try_apply(session, args, kept, runs.as_ref())?;
     session.record(&proposal, Some(&applied));
     let outcome = applied.map_err(Error::from)?;
     // What is true now, as a new run would see it.
@@ -39,10 +43,10 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
     let mut out = anstream::stdout().lock();
     match args.selection.format {
         Format::Json => {
-            json::print(&mut out, &json::apply(&session, &proposal, &outcome, after.as_ref()))?;
+            json::print(&mut out, &json::apply(session, &proposal, &outcome, after.as_ref()))?;
         }
         Format::Text => {
-            text::heading(&mut out, &session, &proposal)?;
+            text::heading(&mut out, session, &proposal)?;
             text::diff(&mut out, &proposal)?;
             text::findings(&mut out, &proposal)?;
             text::ruling(&mut out, &proposal)?;
@@ -51,7 +55,7 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
             } else if args.dry_run {
                 writeln!(out, "\nDry run: nothing was written.")?;
             } else {
-                text::outcome(&mut out, &session, &outcome, &proposal, after.as_ref())?;
+                text::outcome(&mut out, session, &outcome, &proposal, after.as_ref())?;
             }
         }
     }
@@ -86,7 +90,12 @@ fn try_apply(
         }
         let applied = session.host.apply(&proposal, runs);
         match &applied {
-            Err(ApplyError { fault: ApplyFault::Moved { .. }, .. }) if tries < MOST_TRIES => {}
+            Err(ApplyError { fault: ApplyFault::Moved { .. }, .. }) if tries < MOST_TRIES => {
+                // What could not be put back is not built upon.
+                if let Some(runs) = runs {
+                    session.mend(runs)?;
+                }
+            }
             _ => return Ok((proposal, applied)),
         }
     }

@@ -1,14 +1,16 @@
 //! `precedent rollback`
 
-use std::{io::Write, time::Duration};
+use std::{collections::BTreeSet, io::Write, path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use precedent::{
     Error,
-    apply::{Outcome, Run, RunState, Runs},
-    config::Mode,
+    apply::{Outcome, Run, RunId, RunState, Runs},
+    config::{Deployment, Mode},
     model::Phase,
+    observe::{Machine, observe},
     record::Record,
+    secret::Key,
 };
 
 use super::{
@@ -16,13 +18,13 @@ use super::{
     exit::{Exit, UsageError},
     json,
     key::key,
-    session, text, writing,
+    selection, session, text, writing,
 };
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
     // Whatever policy decides there: it may be what made the mistake.
     let deployment =
-        session::read_deployment(args.manifest.as_deref(), Some(session::default_policy()))?;
+        selection::read_deployment(args.manifest.as_deref(), Some(selection::default_policy()))?;
     let usage = |words: &str| Err(UsageError(words.to_owned()).into());
     let Some(state) = session::state() else {
         return usage("no run is kept: neither PRECEDENT_STATE_DIR nor HOME is set");
@@ -36,9 +38,10 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let listed = Runs::list(&state, &deployment.name);
-    let chosen = Runs::to_roll_back(&listed, args.run).map_err(Error::from)?;
+    let key = key(Some(&state))?;
     if args.dry_run {
+        let listed = Runs::list(&state, &deployment.name);
+        let chosen = choose(&listed, args.run, &deployment, &key.key)?;
         show(&mut out, args, &deployment.name, chosen, None)?;
         return Ok(Exit::Done);
     }
@@ -47,16 +50,15 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
             "the deployment is audited, so nothing is written; set `deployment.mode` to \"enforce\"",
         );
     }
-    let key = key(Some(&state))?;
     let wait = Duration::from_secs(args.writing.wait);
     let kept = key.is_kept.then_some(&state);
     let runs = writing::begin(&deployment, kept, "rollback", wait, |runs| runs.recover(&key.key))?;
     let Some(runs) = runs else {
         return usage("what was kept cannot be read, see above");
     };
-    // Anew, for now nobody else can add to them.
+    // Now that nobody else can add to them, and none is half done.
     let listed = Runs::list(&state, &deployment.name);
-    let chosen = Runs::to_roll_back(&listed, Some(chosen.run)).map_err(Error::from)?;
+    let chosen = choose(&listed, args.run, &deployment, &key.key)?;
     let applied = runs.roll_back(chosen, &key.key);
     let mut record = Record::begun(session::now(), "rollback", &deployment.name, Phase::Repair);
     match &applied {
@@ -70,6 +72,38 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
     let outcome = applied.map_err(Error::from)?;
     show(&mut out, args, &deployment.name, chosen, Some(&outcome))?;
     Ok(Exit::Done)
+}
+
+/// The run that is named, or the last of this installation's: another one of the same name keeps its
+/// runs in the same place.
+fn choose<'r>(
+    listed: &'r [(Run, RunState)],
+    id: Option<RunId>,
+    deployment: &Deployment,
+    key: &Key,
+) -> Result<&'r Run> {
+    if id.is_some() {
+        return Ok(Runs::to_roll_back(listed, id).map_err(Error::from)?);
+    }
+    let seen = observe(deployment, &Machine::default(), key, Phase::Check, session::now());
+    let files: BTreeSet<PathBuf> =
+        seen.snapshot.files.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
+    let is_own = |run: &Run| run.targets.iter().all(|target| files.contains(&target.real));
+    let last = |is_wanted: &dyn Fn(&Run) -> bool| {
+        let done = |(run, state): &&(Run, RunState)| {
+            *state == RunState::Done && run.of.is_none() && is_wanted(run)
+        };
+        listed.iter().rev().find(done).map(|(run, _)| run)
+    };
+    match (last(&is_own), last(&|_| true)) {
+        (Some(own), _) => Ok(own),
+        (None, Some(other)) => Err(UsageError(format!(
+            "the last run, {}, changed files that this deployment does not have (see `precedent rollback --list`); if it is meant, name it",
+            other.run
+        ))
+        .into()),
+        (None, None) => Ok(Runs::to_roll_back(listed, None).map_err(Error::from)?),
+    }
 }
 
 fn show(

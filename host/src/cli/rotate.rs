@@ -21,8 +21,10 @@ const LONGEST: u64 = 64 * 1024;
 pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     let session = Session::open("rotate", &args.selection, Phase::Rotate)?;
     let is_dry = args.dry_run || session.is_audit();
+    // Before the lock: whoever types it may take their time.
+    let secret = new_secret(args)?;
     let runs = if is_dry { None } else { session.write(args.writing.wait)? };
-    let proposal = session.propose_with(&args.credential, new_secret(args)?)?;
+    let proposal = session.propose_with(&args.credential, secret)?;
     let is_taken = is_taken(&proposal, &args.credential);
     let will_write = is_taken && !is_dry;
     let applied = will_write.then(|| session.host.apply(&proposal, runs.as_ref()));
@@ -96,8 +98,11 @@ fn new_secret(args: &RotateArgs) -> Result<SecretString> {
     let fault = |reason: String| UsageError(format!("cannot take the new secret: {reason}"));
     stdin
         .by_ref()
-        .take(LONGEST)
+        .take(LONGEST + 1)
         .read_to_string(&mut text)
         .map_err(|error| fault(error.to_string()))?;
+    if text.len() as u64 > LONGEST {
+        return Err(fault("it is longer than any secret".to_owned()).into());
+    }
     Ok(secret::take(&text).map_err(|unfit| fault(unfit.to_string()))?)
 }

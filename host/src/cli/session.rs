@@ -2,18 +2,17 @@
 
 use std::{
     io::Write,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use precedent::{
     Error, Host, Proposal, Ruling,
     apply::{ApplyError, Outcome, Run, Runs},
     artifact::{self, Cache, PolicyRef},
-    config::{Deployment, Manifest, Mode, read_text},
+    config::{Deployment, Mode},
     decide::{Engine, Limits, Policy},
     model::{Finding, Phase, Severity, Snapshot},
     observe::{Machine, Observed, World},
@@ -26,12 +25,9 @@ use super::{
     args::Selection,
     exit::{Audited, UsageError},
     key::{OwnKey, key},
+    selection::{policy_of, read_deployment, set_all},
     text, writing,
 };
-
-const MANIFEST: &str = "precedent.toml";
-/// The policy where nobody names one; a build without it takes the one that it has.
-const DEFAULT_POLICY: &str = "binary";
 
 /// Manifest, policy, key and journal of one call.
 pub(crate) struct Session {
@@ -66,12 +62,30 @@ impl Session {
             .map_err(|error| judged(verb, mode, error))
     }
 
-    /// Takes the right to write: see [`writing::begin`].
+    /// Takes the right to write: see [`writing::begin`]. Where it cannot be had, that is recorded.
     pub(crate) fn write(&self, wait: u64) -> Result<Option<Runs>> {
         let state = self.state.as_ref().filter(|_| self.key_is_kept);
         let wait = Duration::from_secs(wait);
         let recover = |runs: &Runs| self.host.recover(runs);
-        writing::begin(self.host.deployment(), state, self.verb, wait, recover)
+        let begun = writing::begin(self.host.deployment(), state, self.verb, wait, recover);
+        begun.inspect_err(|error| {
+            let name = &self.host.deployment().name;
+            let mut record = Record::begun(now(), self.verb, name, self.phase);
+            record.error = Some(text::in_one_line(error));
+            append(self.state.as_ref(), &record);
+        })
+    }
+
+    /// Mends what was interrupted, with the right to write in hand.
+    pub(crate) fn mend(&self, runs: &Runs) -> Result<()> {
+        let recovered = self.host.recover(runs).map_err(Error::from)?;
+        writing::tell(&recovered, &self.host.deployment().name, self.state.as_ref());
+        Ok(())
+    }
+
+    /// In a deployment that is audited, what would keep a gateway from starting is told, and it starts.
+    pub(crate) fn judged(&self, error: anyhow::Error) -> anyhow::Error {
+        judged(self.verb, self.host.deployment().mode, error)
     }
 
     /// Whether nothing is written, whatever is decided.
@@ -139,7 +153,7 @@ impl Session {
             let mut record = self.begun(&undecided.snapshot);
             record.error = Some(undecided.error.to_string());
             append(self.state.as_ref(), &record);
-            judged(self.verb, self.host.deployment().mode, undecided.error.into())
+            undecided.error.into()
         })
     }
 
@@ -245,97 +259,6 @@ pub(crate) fn append(state: Option<&StateFolder>, record: &Record<'_>) {
 
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// The policy that the user names.
-fn policy_of(selection: &Selection) -> Result<Option<PolicyRef>> {
-    selection.policy.as_deref().map(policy_from).transpose()
-}
-
-/// The policy where nobody names one.
-pub(crate) fn default_policy() -> PolicyRef {
-    let shipped = artifact::shipped();
-    let default = shipped.iter().find(|name| **name == DEFAULT_POLICY).or(shipped.first());
-    PolicyRef::Shipped(default.copied().unwrap_or(DEFAULT_POLICY).to_owned())
-}
-
-/// Reads the manifest that the user names, or the one that is here; `policy` takes the place of its
-/// own.
-pub(crate) fn read_deployment(
-    manifest: Option<&Path>,
-    policy: Option<PolicyRef>,
-) -> Result<Deployment> {
-    let path = manifest.map(Path::to_owned).or_else(|| {
-        let here = PathBuf::from(MANIFEST);
-        // A link that leads nowhere is no manifest, and no reason to go on without.
-        here.symlink_metadata().is_ok().then_some(here)
-    });
-    let Some(path) = path else {
-        let policy = policy.unwrap_or_else(default_policy);
-        return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
-    };
-    let unreadable = |error: std::io::Error| {
-        UsageError(format!("cannot read the manifest {}: {error}", path.display()))
-    };
-    if manifest.is_none() {
-        is_meant(&path).map_err(unreadable)?;
-    }
-    let text = read_text(&path).map_err(unreadable)?;
-    let manifest = Manifest::parse(&path, &text).map_err(Error::from)?;
-    Ok(Deployment::new(&path, &text, &manifest, policy).map_err(Error::from)?)
-}
-
-/// Whether a manifest that nobody named, but that is here, was put there for this user. Whoever can put
-/// one where another user works could have secrets written where they can read them.
-fn is_meant(path: &Path) -> std::io::Result<()> {
-    let metadata = std::fs::metadata(path)?;
-    let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
-    if !metadata.is_file() {
-        Err(std::io::Error::other("it is no regular file"))
-    } else if owner != me && owner != 0 {
-        let words = format!(
-            "it belongs to another user ({owner}, this is {me}); if it is meant, name it: --manifest {}",
-            path.display()
-        );
-        Err(std::io::Error::other(words))
-    } else {
-        Ok(())
-    }
-}
-
-/// A path on the command line is relative to where the user is, not to the manifest.
-pub(crate) fn policy_from(argument: &str) -> Result<PolicyRef> {
-    match PolicyRef::from_argument(argument) {
-        PolicyRef::File(_) => {
-            let path =
-                std::path::absolute(Path::new(argument)).context("cannot tell where I am")?;
-            Ok(PolicyRef::from_argument(&path.display().to_string()))
-        }
-        shipped => Ok(shipped),
-    }
-}
-
-fn set_all(deployment: &mut Deployment, selection: &Selection) -> Result<()> {
-    deployment.run_commands |= selection.run_commands;
-    for pair in &selection.attribute {
-        let (key, value) = split(pair, "--attribute")?;
-        deployment.attributes.insert(key.to_owned(), value.to_owned());
-    }
-    for pair in &selection.set {
-        let (key, value) = split(pair, "--set")?;
-        // A number, a boolean, an object if it reads as one; a string otherwise.
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        if let Some(settings) = deployment.settings.as_object_mut() {
-            settings.insert(key.to_owned(), value);
-        }
-    }
-    Ok(())
-}
-
-fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
-    pair.split_once('=')
-        .filter(|(key, _)| !key.is_empty())
-        .ok_or_else(|| UsageError(format!("{flag} takes KEY=VALUE, not `{pair}`")).into())
 }
 
 pub(crate) fn warn(message: &str) {

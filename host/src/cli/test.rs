@@ -18,7 +18,7 @@ use super::{
     exit::{Exit, UsageError},
     json,
     key::key,
-    session, text,
+    selection, session, text,
 };
 
 pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<Exit> {
     if cases.is_empty() {
         return Err(UsageError(format!("no case found in {}", names(&args.paths))).into());
     }
-    let reference = session::policy_from(&args.policy)?;
+    let reference = selection::policy_from(&args.policy)?;
     let key = key(session::state().as_ref())?;
     let policy = session::load_policy(&reference, Path::new(""), Limits::default(), &key)?;
     let mut runner = Runner::new(&policy, reference);

@@ -155,7 +155,7 @@ pub(super) fn state(out: &mut impl Write, proposal: &Proposal) -> Written {
 
 /// A warning of the host itself.
 pub(crate) fn warning(out: &mut impl Write, message: &str) -> Written {
-    writeln!(out, "{} {message}", paint(YELLOW.bold(), "warning:"))
+    writeln!(out, "{} {}", paint(YELLOW.bold(), "warning:"), harmless(message))
 }
 
 /// An error with its causes, each once.

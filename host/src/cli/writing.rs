@@ -51,13 +51,19 @@ pub(crate) fn begin(
         }
         Err(error) => return Err(Error::from(error).into()),
     };
-    for recovery in recover(&runs).map_err(Error::from)? {
-        warn(&in_words(&recovery));
-        let mut record = Record::begun(now(), "recover", &deployment.name, Phase::Repair);
-        record.recovery = Some(&recovery);
-        append(Some(state), &record);
-    }
+    let recovered = recover(&runs).map_err(Error::from)?;
+    tell(&recovered, &deployment.name, Some(state));
     Ok(Some(runs))
+}
+
+/// Says what was mended, and records it.
+pub(crate) fn tell(recovered: &[Recovery], deployment: &str, state: Option<&StateFolder>) {
+    for recovery in recovered {
+        warn(&in_words(recovery));
+        let mut record = Record::begun(now(), "recover", deployment, Phase::Repair);
+        record.recovery = Some(recovery);
+        append(state, &record);
+    }
 }
 
 fn in_words(recovery: &Recovery) -> String {

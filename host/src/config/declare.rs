@@ -106,7 +106,8 @@ pub(super) struct DocumentTable {
     pub(super) scope: Scope,
     /// What the name of the file ends in that its gateway takes for a lock on it, such as `.lock`. It
     /// is taken, as the gateway takes it, while the document is written.
-    pub(super) lock_suffix: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) lock_suffix: Option<Spanned<String>>,
 }
 
 /// Whose units they are.

@@ -324,9 +324,21 @@ fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, 
         include_key: table.include_key,
         drop_ins: table.drop_ins.into_iter().map(PathTemplate::One).collect(),
         scope: table.scope,
-        lock_suffix: table.lock_suffix,
+        lock_suffix: table.lock_suffix.as_ref().map(|end| lock_suffix(source, end)).transpose()?,
         services: Vec::new(),
     })
+}
+
+/// A lock is beside its file, and is not the file.
+fn lock_suffix(source: &Source<'_>, suffix: &Spanned<String>) -> Result<String, ManifestError> {
+    let end = suffix.get_ref();
+    if end.is_empty() || end.contains('/') {
+        let message = format!(
+            "`{end}` is no end of a name; a lock is another file beside the document, such as `.lock`"
+        );
+        return Err(source.error(suffix, message));
+    }
+    Ok(end.clone())
 }
 
 fn replace<T>(list: &mut Vec<T>, new: T, name: impl Fn(&T) -> &String) {

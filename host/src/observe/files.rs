@@ -79,7 +79,8 @@ impl<'p> Files<'p> {
         if let Some(end) = &spec.lock_suffix {
             let mut lock = state.path.clone().into_os_string();
             lock.push(end);
-            state.lock = Some(lock.into());
+            // Wherever a run is mended or taken back from, it is the same.
+            state.lock = std::path::absolute(PathBuf::from(lock)).ok();
         }
     }
 
