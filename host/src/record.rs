@@ -270,7 +270,10 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
 /// other files, so one that somebody else filled is not ours. One in which a group, or everybody, may
 /// write is, as the volumes of pods are; what is in it has an owner too.
 pub(crate) fn make_ours(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if folder.symlink_metadata().is_err() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        sync_folder(folder)?;
+    }
     is_ours(&std::fs::metadata(folder)?)
 }
 
