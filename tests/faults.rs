@@ -6,7 +6,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -271,7 +271,6 @@ fn copy(from: &Path, into: &Path) {
 
 /// Ends the program, and fails, where it does not end by itself.
 fn output_within(sandbox: &Sandbox, args: &[&str], time: Duration) -> Output {
-    use std::process::Stdio;
     let mut child =
         sandbox.command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let until = Instant::now() + time;
@@ -390,4 +389,43 @@ fn what_others_write_meanwhile_is_never_lost() {
     assert_eq!(now["n"], written.load(Ordering::SeqCst));
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     assert_eq!(sandbox.config_text().matches(NEW).count(), 2);
+}
+
+/// Somebody writes between our last look and our write; and somebody else again while theirs goes back.
+#[test]
+fn what_comes_in_the_last_moment_goes_back_in_its_place() {
+    let Some(strace) = tools::program("strace") else { return };
+    let strace = strace.to_str().unwrap();
+    // Of the lock, the exchange, and the exchange back.
+    for (calls, moments) in [("2", vec![700]), ("2..3", vec![700, 2200])] {
+        let sandbox = Sandbox::stale_remote();
+        assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+        let inject = format!("inject=renameat2:delay_enter=1500ms:when={calls}");
+        let strace =
+            [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject];
+        let mut command = sandbox.command_under(&strace);
+        let mut child =
+            command.args(["apply", "--policy", "helm"]).stdout(Stdio::null()).spawn().unwrap();
+        let lock = sandbox.path("home/.openclaw/openclaw.json.lock");
+        let until = Instant::now() + Duration::from_secs(20);
+        while !lock.exists() {
+            assert!(Instant::now() < until, "it never has the lock");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let began = Instant::now();
+        let beside = sandbox.path("home/.openclaw/theirs");
+        for (count, moment) in moments.iter().enumerate() {
+            thread::sleep(Duration::from_millis(*moment).saturating_sub(began.elapsed()));
+            let text = format!(
+                r#"{{"n":{count},"gateway":{{"mode":"local","remote":{{"token":"{OLD}"}}}}}}"#
+            );
+            fs::write(&beside, text).unwrap();
+            fs::rename(&beside, sandbox.config()).unwrap();
+        }
+        assert!(child.wait().unwrap().success(), "it looks again, and writes into theirs");
+        let now: serde_json::Value = serde_json::from_str(&sandbox.config_text()).unwrap();
+        assert_eq!(now["n"], moments.len() - 1, "{calls}: {now}");
+        assert_eq!(now["gateway"]["remote"]["token"], NEW);
+        assert_eq!(sandbox.run(&["check"]).code, Some(0));
+    }
 }
