@@ -13,7 +13,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
-use crate::support::{NEW, OLD, Sandbox, tools};
+use crate::support::{NEW, OLD, Sandbox, TOKEN, tools};
 use victim::{Blow, Victim, enumerate};
 
 fn report(victim: &Victim) {
@@ -91,6 +91,30 @@ fn mounted() -> Victim {
 #[test]
 fn a_file_that_is_a_mount() {
     killed_everywhere(&mounted());
+}
+
+/// New bytes over old ones: known for what it is, and put back, whatever is decided afterwards.
+#[test]
+fn a_mount_that_is_half_written_is_put_back() {
+    let Some(strace) = tools::program("strace") else { return };
+    let mut victim = mounted();
+    victim.settle();
+    let token = victim.sandbox.path("home/token");
+    let text = || fs::read_to_string(&token).unwrap();
+    let old = text();
+    let is_torn = (1..6).any(|count| {
+        victim.reset();
+        let inject = format!("inject=ftruncate:signal=KILL:when={count}");
+        let strace = strace.display().to_string();
+        let under =
+            [&strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=ftruncate", "-e", &inject];
+        victim.start(&under.map(ToOwned::to_owned), &["apply"]);
+        text() != old && text() != "canary-new\n"
+    });
+    assert!(is_torn && text().starts_with("canary-new\n"), "a kill that leaves it half written");
+    victim.sandbox.unset(TOKEN);
+    let next = victim.start(&[], &["apply"]);
+    assert_eq!(text(), old, "{next:?}");
 }
 
 #[test]

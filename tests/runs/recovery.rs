@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{set_old, token};
-use crate::support::Sandbox;
+use crate::support::{Sandbox, TOKEN};
 
 #[test]
 fn a_run_that_was_interrupted_is_shown_and_mended() {
@@ -94,4 +94,21 @@ fn a_run_that_was_whole_is_not_undone() {
     assert!(folder.join("0.old").exists());
     fs::rename(sandbox.path("home/later"), sandbox.path("home/.openclaw")).unwrap();
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+}
+
+/// What is put back is put back, whatever is decided afterwards: here, nothing.
+#[test]
+fn what_a_part_of_a_run_changed_is_as_it_was() {
+    let mut sandbox = Sandbox::two_files();
+    let before = sandbox.home();
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let folder = sandbox.path("state/runs-openclaw/000001");
+    fs::rename(folder.join("done.json"), folder.join("intent.json")).unwrap();
+    set_old(&sandbox);
+    sandbox.unset(TOKEN);
+    let run = sandbox.run(&["apply"]);
+    assert!(run.stderr.contains("what it had changed is put back"), "{run:?}");
+    let config = sandbox.config();
+    assert_eq!(sandbox.home()[&config], before[&config], "its bytes and its mode");
+    assert_eq!(token(&sandbox), "canary-old\n");
 }
