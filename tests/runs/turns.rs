@@ -20,7 +20,7 @@ fn one_run_at_a_time() {
     let folder = sandbox.path("state/runs-openclaw");
     fs::create_dir_all(&folder).unwrap();
     let lock = fs::File::create(folder.join("lock")).unwrap();
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() - 75;
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() - 3661;
     let says = json!({"pid": 4711, "verb": "apply", "since": since});
     (&lock).write_all(says.to_string().as_bytes()).unwrap();
     lock.lock().unwrap();
@@ -28,7 +28,7 @@ fn one_run_at_a_time() {
     for verb in [vec!["apply"], vec!["rotate"]] {
         let run = sandbox.run(&[verb, vec!["--wait", "0"]].concat());
         assert_eq!((run.code, sandbox.home()), (Some(3), before.clone()), "{run:?}");
-        let says = "another run has the deployment: `apply`, process 4711, for 1m 1";
+        let says = "another run has the deployment: `apply`, process 4711, for 1h 1m ";
         assert!(run.stderr.contains(says), "{}", run.stderr);
     }
     // Who only looks does not wait.
