@@ -176,7 +176,7 @@ impl StateFolder {
         let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o7777;
         (mode & 0o077 != 0).then(|| {
             let path = path.display();
-            format!("others have access to the key {path} (mode {mode:04o}); run `chmod 600 {path}`, or remove it and a new one is made")
+            format!("others have access to the key {path} (mode {mode:04o}); run `chmod 600 {path}`, or remove it and a new one is made (what was kept for rollback goes with it)")
         })
     }
 

@@ -200,22 +200,32 @@ impl Runs {
         Ok(Outcome { run: done.run, ..outcome(run, &|_| Status::RolledBack) })
     }
 
-    /// The run that is taken back where none is named, or the one that is.
+    /// The run that is named, or else the last that is this installation's own: another of the same
+    /// name keeps its runs in the same place.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it cannot be.
-    pub fn to_roll_back(runs: &[(Run, RunState)], id: Option<RunId>) -> Result<&Run, RunsError> {
+    /// Where there is none, or it cannot be taken back.
+    pub fn to_roll_back(
+        runs: &[(Run, RunState)],
+        id: Option<RunId>,
+        is_own: impl Fn(&Run) -> bool,
+    ) -> Result<&Run, RunsError> {
         let nothing = |words: String| Err(RunsError::Nothing(words));
         match id {
-            None => runs
-                .iter()
-                .rev()
-                .find(|(run, state)| *state == RunState::Done && run.of.is_none())
-                .map_or_else(
-                    || nothing("no run is kept that could be rolled back".to_owned()),
-                    |(run, _)| Ok(run),
-                ),
+            None => {
+                let done =
+                    |(run, state): &&(Run, RunState)| *state == RunState::Done && run.of.is_none();
+                let mut done = runs.iter().rev().filter(done).map(|(run, _)| run).peekable();
+                let last = done.peek().map(|run| run.run);
+                match (done.find(|run| is_own(run)), last) {
+                    (Some(own), _) => Ok(own),
+                    (None, Some(other)) => nothing(format!(
+                        "the last run, {other}, changed files that this deployment does not have (see `precedent rollback --list`); if it is meant, name it"
+                    )),
+                    (None, None) => nothing("no run is kept that could be rolled back".to_owned()),
+                }
+            }
             Some(id) => match runs.iter().find(|(run, _)| run.run == id) {
                 Some((run, RunState::Done)) => Ok(run),
                 Some((_, RunState::Begun)) => {

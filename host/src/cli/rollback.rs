@@ -74,36 +74,18 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The run that is named, or the last of this installation's: another one of the same name keeps its
-/// runs in the same place.
+/// The run that is named, or the last that changed this deployment's files alone.
 fn choose<'r>(
     listed: &'r [(Run, RunState)],
     id: Option<RunId>,
     deployment: &Deployment,
     key: &Key,
 ) -> Result<&'r Run> {
-    if id.is_some() {
-        return Ok(Runs::to_roll_back(listed, id).map_err(Error::from)?);
-    }
     let seen = observe(deployment, &Machine::default(), key, Phase::Check, session::now());
     let files: BTreeSet<PathBuf> =
         seen.snapshot.files.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
     let is_own = |run: &Run| run.targets.iter().all(|target| files.contains(&target.real));
-    let last = |is_wanted: &dyn Fn(&Run) -> bool| {
-        let done = |(run, state): &&(Run, RunState)| {
-            *state == RunState::Done && run.of.is_none() && is_wanted(run)
-        };
-        listed.iter().rev().find(done).map(|(run, _)| run)
-    };
-    match (last(&is_own), last(&|_| true)) {
-        (Some(own), _) => Ok(own),
-        (None, Some(other)) => Err(UsageError(format!(
-            "the last run, {}, changed files that this deployment does not have (see `precedent rollback --list`); if it is meant, name it",
-            other.run
-        ))
-        .into()),
-        (None, None) => Ok(Runs::to_roll_back(listed, None).map_err(Error::from)?),
-    }
+    Ok(Runs::to_roll_back(listed, id, is_own).map_err(Error::from)?)
 }
 
 fn show(
