@@ -41,10 +41,13 @@
 //! | [`snapshot`] | the snapshot as a policy reads it: by name, with attributes and facts |
 //! | [`decision`] | the decision as a policy builds it: verdicts, actions, findings |
 //! | [`precedence`] | a ranking of locations, what wins, and what would win next |
+//! | `memory` | what a component allocates, for as long as a decision takes |
 //! | [`testing`] | a snapshot builder and a case runner without WebAssembly |
 //! | [`contract`] | the types as generated from `wit/` |
 
 pub mod decision;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 pub mod policy;
 pub mod precedence;
 pub mod snapshot;
@@ -75,13 +78,11 @@ pub mod bindings {
     });
 }
 
-pub use contract::{
-    About, Fault, LocationKind, Phase, Presence, ReferenceKind, Refusal, Severity, Standing,
-};
+pub use contract::{About, Fault, LocationKind, Phase, ReferenceKind, Refusal, Severity, Standing};
 pub use decision::Decision;
 pub use policy::{Answer, NoSettings, Policy};
 pub use precedence::Ranking;
-pub use snapshot::{Consumer, Location, Snapshot};
+pub use snapshot::{Consumer, Location, Presence, Reference, Snapshot};
 
 #[doc(hidden)]
 pub use serde_json;

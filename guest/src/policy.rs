@@ -67,24 +67,25 @@ pub fn read_settings<P: Policy>(settings: &str) -> Result<P::Settings, Vec<Strin
 pub fn decide<P: Policy>(
     snapshot: contract::Snapshot,
 ) -> Result<contract::Decision, contract::Refusal> {
-    let settings = read_settings::<P>(&snapshot.settings).map_err(|faults| contract::Refusal {
+    let snapshot = Snapshot::new(snapshot);
+    let settings = read_settings::<P>(snapshot.settings()).map_err(|faults| contract::Refusal {
         code: "settings".to_owned(),
         reason: faults.join("; "),
         remedy: None,
         locations: Vec::new(),
     })?;
-    P::decide(&Snapshot::new(snapshot), settings).map(Decision::into_contract)
+    P::decide(&snapshot, settings).map(Decision::into_contract)
 }
 
 /// Makes the component's exports of a type that implements [`Policy`]. Name and version are the
-/// crate's own. Once in a crate.
+/// crate's own; an example's name is the example's. Once in a crate.
 #[macro_export]
 macro_rules! export {
     ($policy:ty) => {
         /// What this policy says of itself.
         pub fn about() -> $crate::About {
             $crate::policy::about::<$policy>(
-                ::core::env!("CARGO_PKG_NAME"),
+                ::core::env!("CARGO_CRATE_NAME"),
                 ::core::env!("CARGO_PKG_VERSION"),
             )
         }
@@ -120,9 +121,10 @@ macro_rules! export {
 
 /// Says what a policy is, with the crate's name shortened to the policy's.
 #[must_use]
-pub fn about<P: Policy>(package: &str, version: &str) -> About {
+pub fn about<P: Policy>(crate_name: &str, version: &str) -> About {
+    let name = crate_name.replace('_', "-");
     About {
-        name: package.strip_prefix("precedent-policy-").unwrap_or(package).to_owned(),
+        name: name.strip_prefix("precedent-policy-").unwrap_or(&name).to_owned(),
         version: version.to_owned(),
         settings_schema: P::SETTINGS_SCHEMA.to_owned(),
     }

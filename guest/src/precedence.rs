@@ -63,6 +63,14 @@ pub struct Winner<'s> {
 }
 
 impl<'s> Ranking<'s> {
+    /// These places in their order, with the same words for each.
+    #[must_use]
+    pub fn of(locations: impl IntoIterator<Item = Location<'s>>, reason: &'static str) -> Self {
+        locations
+            .into_iter()
+            .fold(Self::default(), |all, location| all.then(Some(location), reason))
+    }
+
     /// Adds the next place; one that the deployment does not have is left out. At a reference that
     /// leads nowhere the program stops and fails, unless it [skips](Self::skipping_unresolved) it.
     #[must_use]

@@ -1,44 +1,89 @@
-//! The snapshot as a policy reads it.
+//! The snapshot as a policy reads it: the contract has its strings in one text and spans that point
+//! into it, here they are strings again, and nothing is copied.
 
-use crate::contract::{
-    self, ConsumerId, CredentialId, Fingerprint, LocationId, Phase, Presence, Reference,
-    ReferenceKind, Standing, Verdict,
+use crate::{
+    Decision, Ranking, Refusal,
+    contract::{
+        self, ConsumerId, CredentialId, Deed, Fault, Fingerprint, LocationId, LocationKind, Phase,
+        ReferenceKind, Span, Standing, Verdict,
+    },
 };
 
 /// All that a policy knows, with look-ups by name.
 #[derive(Debug, Clone)]
 pub struct Snapshot(contract::Snapshot);
 
-/// A location with its position in the snapshot. Dereferences to the contract's record.
-#[derive(Debug, Clone, Copy)]
+/// A place that can hold a copy of a credential, and what was seen there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Location<'s> {
-    /// What the decision names it by.
+    /// What the decision names it by: its position in the snapshot.
     pub id: LocationId,
-    record: &'s contract::Location,
+    /// Stable name, such as `config.remote-token`.
+    pub name: &'s str,
+    /// The credential that it can hold.
+    pub credential: CredentialId,
+    /// What sort of place it is.
+    pub kind: LocationKind,
+    /// The place in the words of the gateway's operator, such as `gateway.remote.token`.
+    pub label: &'s str,
+    /// The node it is on; none on the node that observes.
+    pub node: Option<&'s str>,
+    /// What was seen.
+    pub presence: Presence<'s>,
+    /// When the secret stops being valid, in seconds since 1970.
+    pub expires: Option<u64>,
+    /// When the means to renew it stop being valid, in seconds since 1970.
+    pub refresh_expires: Option<u64>,
+    /// When the place was last changed, in seconds since 1970.
+    pub modified: Option<u64>,
+    /// Whether the host could write there, grants aside.
+    pub writable: bool,
+    /// Whether what is written there outlives the process.
+    pub durable: bool,
+    now: u64,
 }
 
-/// A consumer with its position in the snapshot. Dereferences to the contract's record.
-#[derive(Debug, Clone, Copy)]
+/// What was seen at a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence<'s> {
+    /// Nothing: no such key, variable or file.
+    Absent,
+    /// There, but empty or white space.
+    Empty,
+    /// A value from the documentation that everybody knows; counts as unset.
+    Placeholder,
+    /// A secret in clear.
+    Plain(Fingerprint),
+    /// A reference to a secret that is kept elsewhere.
+    Reference(Reference<'s>),
+    /// There may be something, but it could not be read.
+    Unreadable(Fault),
+}
+
+/// A reference that stands where a secret could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference<'s> {
+    /// What sort of thing it names.
+    pub kind: ReferenceKind,
+    /// What it names: the variable, the path, the id in the store.
+    pub target: &'s str,
+    /// The secret it leads to today; none where the host could not, or may not, follow it.
+    pub resolved: Option<Fingerprint>,
+}
+
+/// A program that reads a credential. A program that reads two appears twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Consumer<'s> {
-    /// What the decision names it by.
+    /// What the decision names it by: its position in the snapshot.
     pub id: ConsumerId,
-    record: &'s contract::Consumer,
-}
-
-impl std::ops::Deref for Location<'_> {
-    type Target = contract::Location;
-
-    fn deref(&self) -> &Self::Target {
-        self.record
-    }
-}
-
-impl std::ops::Deref for Consumer<'_> {
-    type Target = contract::Consumer;
-
-    fn deref(&self) -> &Self::Target {
-        self.record
-    }
+    /// Name of the program, such as `cli`.
+    pub name: &'s str,
+    /// The credential that it reads.
+    pub credential: CredentialId,
+    /// The node it runs on; none on the node that observes.
+    pub node: Option<&'s str>,
 }
 
 impl<'s> Location<'s> {
@@ -46,8 +91,8 @@ impl<'s> Location<'s> {
     /// reference leads to.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
-        match &self.record.presence {
-            Presence::Plain(fingerprint) => Some(*fingerprint),
+        match self.presence {
+            Presence::Plain(fingerprint) => Some(fingerprint),
             Presence::Reference(reference) => reference.resolved,
             _ => None,
         }
@@ -56,38 +101,63 @@ impl<'s> Location<'s> {
     /// The place in the words of the operator; lives as long as the snapshot.
     #[must_use]
     pub fn label(&self) -> &'s str {
-        &self.record.label
+        self.label
     }
 
     /// The name under which the location was declared. What the host discovered for itself, such as
     /// a drop-in of a unit, is called `DECLARED@FILE`.
     #[must_use]
     pub fn declared_name(&self) -> &'s str {
-        self.record.name.split('@').next().unwrap_or(&self.record.name)
+        self.name.split('@').next().unwrap_or(self.name)
     }
 
     /// Whether a secret stands here in clear.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        matches!(self.record.presence, Presence::Plain(_))
+        matches!(self.presence, Presence::Plain(_))
+    }
+
+    /// Whether the secret that stands here is no longer valid; the host lets none such be copied.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= self.now)
+    }
+
+    /// Whether the secret here may be written elsewhere: it stands in clear and has not expired.
+    #[must_use]
+    pub fn is_copyable(&self) -> bool {
+        self.is_plain() && !self.is_expired()
+    }
+
+    /// Whether a secret could be written here, grants aside: the place was read, it can be written,
+    /// and no reference stands there.
+    #[must_use]
+    pub fn can_be_written(&self) -> bool {
+        self.writable && !self.is_unreadable() && self.reference().is_none()
+    }
+
+    /// Whether this is no place but the new secret of a rotation, `incoming.CREDENTIAL`.
+    #[must_use]
+    pub fn is_incoming(&self) -> bool {
+        self.name.starts_with("incoming.")
     }
 
     /// Whether a reader finds nothing to use: absent, empty or a placeholder.
     #[must_use]
     pub fn is_unset(&self) -> bool {
-        matches!(self.record.presence, Presence::Absent | Presence::Empty | Presence::Placeholder)
+        matches!(self.presence, Presence::Absent | Presence::Empty | Presence::Placeholder)
     }
 
     /// Whether the place could not be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
-        matches!(self.record.presence, Presence::Unreadable(_))
+        matches!(self.presence, Presence::Unreadable(_))
     }
 
     /// The reference that stands here.
     #[must_use]
-    pub fn reference(&self) -> Option<&'s Reference> {
-        match &self.record.presence {
+    pub fn reference(&self) -> Option<Reference<'s>> {
+        match self.presence {
             Presence::Reference(reference) => Some(reference),
             _ => None,
         }
@@ -116,10 +186,22 @@ impl Snapshot {
         Self(record)
     }
 
+    /// The part of the text that a span points at; empty where it points at none.
+    fn text(&self, span: Span) -> &str {
+        let start = span.offset as usize;
+        self.0.text.get(start..start.saturating_add(span.length as usize)).unwrap_or_default()
+    }
+
     /// Name of the deployment.
     #[must_use]
     pub fn deployment(&self) -> &str {
-        &self.0.deployment
+        self.text(self.0.deployment)
+    }
+
+    /// The deployment's settings for this policy, as JSON text.
+    #[must_use]
+    pub fn settings(&self) -> &str {
+        self.text(self.0.settings)
     }
 
     /// Why the host asks.
@@ -134,14 +216,53 @@ impl Snapshot {
         self.0.now
     }
 
+    /// Names of the credentials; what reads or holds one names it by its position.
+    pub fn credentials(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.credentials.iter().map(|&name| self.text(name))
+    }
+
     /// The locations, in the order of the deployment.
     pub fn locations(&self) -> impl Iterator<Item = Location<'_>> {
-        (0..).zip(&self.0.locations).map(|(id, record)| Location { id, record })
+        (0..).zip(&self.0.locations).map(|(id, record)| self.view(id, record))
+    }
+
+    fn view<'s>(&'s self, id: LocationId, record: &'s contract::Location) -> Location<'s> {
+        Location {
+            id,
+            name: self.text(record.name),
+            credential: record.credential,
+            kind: record.kind,
+            label: self.text(record.label),
+            node: record.node.map(|node| self.text(node)),
+            presence: match record.presence {
+                contract::Presence::Absent => Presence::Absent,
+                contract::Presence::Empty => Presence::Empty,
+                contract::Presence::Placeholder => Presence::Placeholder,
+                contract::Presence::Plain(fingerprint) => Presence::Plain(fingerprint),
+                contract::Presence::Reference(reference) => Presence::Reference(Reference {
+                    kind: reference.kind,
+                    target: self.text(reference.target),
+                    resolved: reference.resolved,
+                }),
+                contract::Presence::Unreadable(fault) => Presence::Unreadable(fault),
+            },
+            expires: record.expires,
+            refresh_expires: record.refresh_expires,
+            modified: record.modified,
+            writable: record.writable,
+            durable: record.durable,
+            now: self.0.now,
+        }
     }
 
     /// The consumers, in the order of the deployment.
     pub fn consumers(&self) -> impl Iterator<Item = Consumer<'_>> {
-        (0..).zip(&self.0.consumers).map(|(id, record)| Consumer { id, record })
+        (0..).zip(&self.0.consumers).map(|(id, record)| Consumer {
+            id,
+            name: self.text(record.name),
+            credential: record.credential,
+            node: record.node.map(|node| self.text(node)),
+        })
     }
 
     /// The consumer with this name that reads this credential.
@@ -152,22 +273,133 @@ impl Snapshot {
         })
     }
 
+    fn record(&self, id: LocationId) -> Option<&contract::Location> {
+        self.0.locations.get(usize::try_from(id).ok()?)
+    }
+
     /// The location with this number.
     #[must_use]
     pub fn location(&self, id: LocationId) -> Option<Location<'_>> {
-        let record = self.0.locations.get(usize::try_from(id).ok()?)?;
-        Some(Location { id, record })
+        Some(self.view(id, self.record(id)?))
     }
 
     /// The location with this name.
     #[must_use]
     pub fn location_named(&self, name: &str) -> Option<Location<'_>> {
-        self.locations().find(|location| location.name == name)
+        let mut records = (0..).zip(&self.0.locations);
+        let (id, record) = records.find(|(_, record)| self.text(record.name) == name)?;
+        Some(self.view(id, record))
+    }
+
+    /// The location with this name, for a policy that cannot do without it.
+    ///
+    /// # Errors
+    ///
+    /// A refusal, `unknown-location`, that says the name: a typing error of the manifest.
+    ///
+    /// ```
+    /// # use precedent_guest::testing::SnapshotBuilder;
+    /// let snapshot = SnapshotBuilder::default().plain("vault.token", "new").snapshot();
+    /// assert_eq!(snapshot.named("vault.token").unwrap().id, 0);
+    /// assert_eq!(snapshot.named("vault.tokn").unwrap_err().code, "unknown-location");
+    /// ```
+    pub fn named(&self, name: &str) -> Result<Location<'_>, Refusal> {
+        self.location_named(name).ok_or_else(|| {
+            Refusal::new("unknown-location", format!("the policy needs a location `{name}`"))
+        })
     }
 
     /// The locations of one credential, in the order of the deployment.
     pub fn locations_of(&self, credential: CredentialId) -> impl Iterator<Item = Location<'_>> {
-        self.locations().filter(move |location| location.credential == credential)
+        let records = (0..).zip(&self.0.locations);
+        let of_it = records.filter(move |(_, record)| record.credential == credential);
+        of_it.map(|(id, record)| self.view(id, record))
+    }
+
+    /// The places that can hold a copy of one credential, in the order of the deployment; without the
+    /// new secret of a rotation, which stands nowhere yet.
+    pub fn copies_of(&self, credential: CredentialId) -> impl Iterator<Item = Location<'_>> {
+        self.locations_of(credential).filter(|location| !location.is_incoming())
+    }
+
+    /// The new secret of a credential, while it is rotated.
+    #[must_use]
+    pub fn incoming(&self, credential: CredentialId) -> Option<Location<'_>> {
+        self.locations_of(credential).find(Location::is_incoming)
+    }
+
+    /// What a consumer reads: the copies that its attribute `reads` names, in that order, with spaces
+    /// between them; without the attribute all copies, in the order of the deployment. A name that is
+    /// no copy of what it reads is left out.
+    ///
+    /// ```
+    /// # use precedent_guest::{Standing, testing::SnapshotBuilder};
+    /// let snapshot = SnapshotBuilder::default()
+    ///     .consumer("worker")
+    ///     .with("reads", "env.token dotenv.token")
+    ///     .plain("dotenv.token", "old")
+    ///     .plain("env.token", "new")
+    ///     .snapshot();
+    /// let worker = snapshot.consumers().next().unwrap();
+    /// assert_eq!(snapshot.reads(worker).resolve().reason, "the first that it reads");
+    /// assert_eq!(snapshot.today(worker), Standing::Copy(1));
+    /// ```
+    #[must_use]
+    pub fn reads(&self, consumer: Consumer<'_>) -> Ranking<'_> {
+        let copies = || self.copies_of(consumer.credential);
+        match self.consumer_attribute(consumer, "reads") {
+            None => Ranking::of(copies(), "the first copy"),
+            Some(names) => {
+                let named = names.split_whitespace();
+                let places = named.filter_map(|name| copies().find(|copy| copy.name == name));
+                Ranking::of(places, "the first that it reads")
+            }
+        }
+    }
+
+    /// What a consumer gets of what it [reads](Self::reads).
+    #[must_use]
+    pub fn today(&self, consumer: Consumer<'_>) -> Standing {
+        self.reads(consumer).resolve().standing
+    }
+
+    /// The copy that a consumer gets, if it gets one.
+    #[must_use]
+    pub fn copy_at(&self, standing: Standing) -> Option<Location<'_>> {
+        match standing {
+            Standing::Copy(id) => self.location(id),
+            _ => None,
+        }
+    }
+
+    /// What a policy would be shown once what is to be written and removed so far is done: for saying
+    /// what will be left. References and new secrets are left out of account.
+    ///
+    /// ```
+    /// # use precedent_guest::{Decision, testing::SnapshotBuilder};
+    /// let snapshot =
+    ///     SnapshotBuilder::default().plain("file.token", "new").plain("config.token", "old").snapshot();
+    /// let mut decision = Decision::default();
+    /// let [file, config] = ["file.token", "config.token"].map(|name| snapshot.named(name).unwrap());
+    /// decision.write_unless_equal(file, config, "follows the file");
+    /// let then = snapshot.after(&decision);
+    /// assert!(then.location_named("config.token").unwrap().same_secret(&file));
+    /// ```
+    #[must_use]
+    pub fn after(&self, decision: &Decision) -> Self {
+        let mut after = self.clone();
+        for action in &decision.actions {
+            let (id, presence) = match &action.deed {
+                Deed::Write(copy) => (copy.to, self.record(copy.from).map(|from| from.presence)),
+                Deed::Remove(id) => (*id, Some(contract::Presence::Absent)),
+                _ => continue,
+            };
+            let place = usize::try_from(id).ok().and_then(|id| after.0.locations.get_mut(id));
+            if let (Some(place), Some(presence)) = (place, presence) {
+                place.presence = presence;
+            }
+        }
+        after
     }
 
     /// The first location at which a reader finds a secret.
@@ -206,33 +438,41 @@ impl Snapshot {
     /// Name of a credential.
     #[must_use]
     pub fn credential_name(&self, id: CredentialId) -> &str {
-        usize::try_from(id)
-            .ok()
-            .and_then(|index| self.0.credentials.get(index))
-            .map_or("", String::as_str)
+        let name = usize::try_from(id).ok().and_then(|index| self.0.credentials.get(index));
+        name.map_or("", |&name| self.text(name))
     }
 
     /// A fact by its key.
     #[must_use]
     pub fn fact(&self, key: &str) -> Option<&str> {
-        self.0.facts.iter().find(|fact| fact.key == key).map(|fact| fact.value.as_str())
+        // The host sorts them.
+        let facts = &self.0.facts;
+        let at = facts.binary_search_by(|fact| self.text(fact.key).cmp(key)).ok()?;
+        facts.get(at).map(|fact| self.text(fact.value))
     }
 
     /// An attribute of a consumer.
     #[must_use]
     pub fn consumer_attribute(&self, consumer: Consumer<'_>, key: &str) -> Option<&str> {
-        attribute(&self.0.consumer_attributes, consumer.id, key)
+        self.attribute(&self.0.consumer_attributes, consumer.id, key)
     }
 
     /// An attribute of a location.
     #[must_use]
     pub fn location_attribute(&self, location: Location<'_>, key: &str) -> Option<&str> {
-        attribute(&self.0.location_attributes, location.id, key)
+        self.attribute(&self.0.location_attributes, location.id, key)
     }
-}
 
-fn attribute<'s>(list: &'s [contract::Attribute], owner: u32, key: &str) -> Option<&'s str> {
-    list.iter()
-        .find(|attribute| attribute.owner == owner && attribute.key == key)
-        .map(|attribute| attribute.value.as_str())
+    fn attribute<'s>(
+        &'s self,
+        list: &'s [contract::Attribute],
+        owner: u32,
+        key: &str,
+    ) -> Option<&'s str> {
+        // In the order of their owners.
+        let from = list.partition_point(|attribute| attribute.owner < owner);
+        let own = list.get(from..)?.iter().take_while(|attribute| attribute.owner == owner);
+        let mut named = own.filter(|attribute| self.text(attribute.key) == key);
+        named.next().map(|attribute| self.text(attribute.value))
+    }
 }

@@ -25,18 +25,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    LocationKind, Phase, Policy, Presence, Snapshot,
+    LocationKind, Phase, Policy, Presence, Reference, Snapshot,
     contract::{
-        self, Attribute, Consumer, Deed, Fact, Location, Reference, ReferenceKind, Refusal,
-        Standing,
+        self, Attribute, Consumer, Deed, Fact, Location, ReferenceKind, Refusal, Span, Standing,
     },
     policy,
 };
 
 /// Builds a snapshot from names and values. Values stand for secrets: equal ones get one number.
 ///
-/// A location's kind is told by the first part of its name (`env.` is an environment variable, all
-/// else a document), and its credential is `token` unless [`credential`](Self::credential) says
+/// A location's kind is told by the first part of its name (`env.` is an environment variable,
+/// `incoming.` the new secret of a rotation, all else a document), and its credential is `token` unless [`credential`](Self::credential) says
 /// otherwise before it.
 #[derive(Debug, Clone)]
 pub struct SnapshotBuilder {
@@ -47,18 +46,22 @@ pub struct SnapshotBuilder {
 
 impl Default for SnapshotBuilder {
     fn default() -> Self {
+        let mut text = String::new();
+        let [deployment, settings, token] =
+            ["test", "{}", "token"].map(|word| put(&mut text, word));
         Self {
             record: contract::Snapshot {
-                deployment: "test".to_owned(),
+                deployment,
                 phase: Phase::Check,
                 now: 0,
-                settings: "{}".to_owned(),
-                credentials: vec!["token".to_owned()],
+                settings,
+                credentials: vec![token],
                 locations: Vec::new(),
                 consumers: Vec::new(),
                 location_attributes: Vec::new(),
                 consumer_attributes: Vec::new(),
                 facts: Vec::new(),
+                text,
             },
             values: Vec::new(),
             credential: 0,
@@ -66,16 +69,35 @@ impl Default for SnapshotBuilder {
     }
 }
 
+/// Adds to the text that all spans of a snapshot point into.
+fn put(text: &mut String, more: &str) -> Span {
+    let number = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let span = Span { offset: number(text.len()), length: number(more.len()) };
+    text.push_str(more);
+    span
+}
+
+fn read(record: &contract::Snapshot, span: Span) -> &str {
+    let start = span.offset as usize;
+    record.text.get(start..start + span.length as usize).unwrap_or_default()
+}
+
 impl SnapshotBuilder {
+    fn put(&mut self, text: &str) -> Span {
+        put(&mut self.record.text, text)
+    }
+
     /// The credential of what is added from here on.
     #[must_use]
     pub fn credential(mut self, name: &str) -> Self {
         if self.record.locations.is_empty() && self.record.consumers.is_empty() {
             self.record.credentials.clear();
         }
-        let known = self.record.credentials.iter().position(|known| known == name);
+        let mut known = self.record.credentials.iter();
+        let known = known.position(|&known| read(&self.record, known) == name);
         let index = known.unwrap_or_else(|| {
-            self.record.credentials.push(name.to_owned());
+            let name = self.put(name);
+            self.record.credentials.push(name);
             self.record.credentials.len() - 1
         });
         self.credential = u32::try_from(index).unwrap_or(u32::MAX);
@@ -89,29 +111,35 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Sets when the host observed, in seconds since 1970.
+    #[must_use]
+    pub fn now(mut self, now: u64) -> Self {
+        self.record.now = now;
+        self
+    }
+
     /// Sets the settings, as JSON text.
     #[must_use]
     pub fn settings(mut self, json: &str) -> Self {
-        json.clone_into(&mut self.record.settings);
+        self.record.settings = self.put(json);
         self
     }
 
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, key: &str, value: &str) -> Self {
-        self.record.facts.push(Fact { key: key.to_owned(), value: value.to_owned() });
-        self.record.facts.sort_by(|a, b| a.key.cmp(&b.key));
+        let fact = Fact { key: self.put(key), value: self.put(value) };
+        let facts = &self.record.facts;
+        let at = facts.partition_point(|known| read(&self.record, known.key) < key);
+        self.record.facts.insert(at, fact);
         self
     }
 
     /// Adds a consumer.
     #[must_use]
     pub fn consumer(mut self, name: &str) -> Self {
-        self.record.consumers.push(Consumer {
-            name: name.to_owned(),
-            credential: self.credential,
-            node: None,
-        });
+        let name = self.put(name);
+        self.record.consumers.push(Consumer { name, credential: self.credential, node: None });
         self
     }
 
@@ -119,11 +147,9 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         let owner = self.record.consumers.len().saturating_sub(1);
-        self.record.consumer_attributes.push(Attribute {
-            owner: u32::try_from(owner).unwrap_or(u32::MAX),
-            key: key.to_owned(),
-            value: value.to_owned(),
-        });
+        let owner = u32::try_from(owner).unwrap_or(u32::MAX);
+        let attribute = Attribute { owner, key: self.put(key), value: self.put(value) };
+        self.record.consumer_attributes.push(attribute);
         self
     }
 
@@ -148,7 +174,7 @@ impl SnapshotBuilder {
             name,
             Presence::Reference(Reference {
                 kind: ReferenceKind::Environment,
-                target: variable.to_owned(),
+                target: variable,
                 resolved,
             }),
         )
@@ -156,13 +182,25 @@ impl SnapshotBuilder {
 
     /// Adds a location with any presence.
     #[must_use]
-    pub fn location(mut self, name: &str, presence: Presence) -> Self {
-        let environment = name.starts_with("env.");
+    pub fn location(mut self, name: &str, presence: Presence<'_>) -> Self {
+        let environment = name.starts_with("env.") || name.starts_with("incoming.");
+        let presence = match presence {
+            Presence::Absent => contract::Presence::Absent,
+            Presence::Empty => contract::Presence::Empty,
+            Presence::Placeholder => contract::Presence::Placeholder,
+            Presence::Plain(fingerprint) => contract::Presence::Plain(fingerprint),
+            Presence::Reference(Reference { kind, target, resolved }) => {
+                let target = self.put(target);
+                contract::Presence::Reference(contract::Reference { kind, target, resolved })
+            }
+            Presence::Unreadable(fault) => contract::Presence::Unreadable(fault),
+        };
+        let name = self.put(name);
         self.record.locations.push(Location {
-            name: name.to_owned(),
+            name,
             credential: self.credential,
             kind: if environment { LocationKind::Environment } else { LocationKind::Document },
-            label: name.to_owned(),
+            label: name,
             node: None,
             presence,
             expires: None,
@@ -171,6 +209,25 @@ impl SnapshotBuilder {
             writable: !environment,
             durable: !environment,
         });
+        self
+    }
+
+    /// Says when the secret at the location that was added last stops being valid.
+    #[must_use]
+    pub fn expires(mut self, at: u64) -> Self {
+        if let Some(location) = self.record.locations.last_mut() {
+            location.expires = Some(at);
+        }
+        self
+    }
+
+    /// Gives the location that was added last an attribute.
+    #[must_use]
+    pub fn marked(mut self, key: &str, value: &str) -> Self {
+        let owner = self.record.locations.len().saturating_sub(1);
+        let owner = u32::try_from(owner).unwrap_or(u32::MAX);
+        let attribute = Attribute { owner, key: self.put(key), value: self.put(value) };
+        self.record.location_attributes.push(attribute);
         self
     }
 
@@ -306,7 +363,7 @@ impl Decided {
                     Standing::Invalid => "invalid".to_owned(),
                 };
                 let wanted = verdict.wanted.map(|id| self.name(id));
-                Some((consumer.name.as_str(), (today, wanted)))
+                Some((read(&self.snapshot, consumer.name), (today, wanted)))
             })
             .collect()
     }
@@ -329,9 +386,9 @@ impl Decided {
     }
 
     fn name(&self, id: u32) -> String {
-        usize::try_from(id)
-            .ok()
-            .and_then(|index| self.snapshot.locations.get(index))
-            .map_or_else(|| format!("location {id}"), |location| location.name.clone())
+        usize::try_from(id).ok().and_then(|index| self.snapshot.locations.get(index)).map_or_else(
+            || format!("location {id}"),
+            |location| read(&self.snapshot, location.name).to_owned(),
+        )
     }
 }

@@ -1,18 +1,15 @@
-//! wasmtime, set up once, and the clock that ends what takes too long.
+//! wasmtime, set up once.
 
-use std::{
-    fmt,
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
-    time::Duration,
+use std::{fmt, sync::Arc, time::Duration};
+
+use wasmtime::Config;
+
+#[cfg(feature = "pooling")]
+use super::pool;
+use super::{
+    Limits,
+    clock::{Clock, Running, TICK},
 };
-
-use wasmtime::{Config, EngineWeak};
-
-use super::Limits;
-
-/// How fine deadlines are.
-const TICK: Duration = Duration::from_millis(1);
 
 /// Runs policies. Make one and keep it; clones share it.
 #[derive(Clone)]
@@ -21,6 +18,8 @@ pub struct Engine {
     clock: Arc<Clock>,
     stack_bytes: usize,
     counts_fuel: bool,
+    #[cfg(feature = "pooling")]
+    pool: Option<Arc<pool::Pool>>,
 }
 
 impl fmt::Debug for Engine {
@@ -64,13 +63,55 @@ impl Engine {
     ///
     /// Where the machine lacks what the engine needs, or the stack is none or too large.
     pub fn with(limits: &Limits) -> Result<Self, EngineError> {
-        let (stack_bytes, counts_fuel) = (limits.stack_bytes, limits.fuel.is_some());
-        if stack_bytes == 0 || stack_bytes > Limits::MOST_STACK {
-            return Err(EngineError::Stack { asked: stack_bytes });
-        }
-        let inner = wasmtime::Engine::new(&config(stack_bytes, counts_fuel))
+        Self::set_up(config(limits)?, limits)
+    }
+
+    /// The same for who decides all the time: keeps room for instances ready, so that a decision takes a
+    /// third of the time. It costs a fraction of a millisecond at once, terabytes of addresses with nothing
+    /// behind them, and up to 128 KiB for each decision at the same time. More than
+    /// [`Engine::AT_ONCE`] wait for one another.
+    ///
+    /// The memory of one instance is bounded by these limits too, beside those of its policy.
+    ///
+    /// # Errors
+    ///
+    /// The same, and where the machine does not give that many addresses.
+    #[cfg(feature = "pooling")]
+    pub fn pooling(limits: &Limits) -> Result<Self, EngineError> {
+        let mut config = config(limits)?;
+        config.allocation_strategy(pool::strategy(limits));
+        let mut engine = Self::set_up(config, limits)?;
+        engine.pool = Some(Arc::new(pool::Pool::new(limits)));
+        Ok(engine)
+    }
+
+    /// How many decisions of one pooling engine are made at the same time.
+    #[cfg(feature = "pooling")]
+    pub const AT_ONCE: u32 = 64;
+
+    fn set_up(config: Config, limits: &Limits) -> Result<Self, EngineError> {
+        let inner = wasmtime::Engine::new(&config)
             .map_err(|error| EngineError::Machine(format!("{error:#}")))?;
-        Ok(Self { clock: Arc::new(Clock::default()), inner, stack_bytes, counts_fuel })
+        Ok(Self {
+            clock: Arc::new(Clock::default()),
+            inner,
+            stack_bytes: limits.stack_bytes,
+            counts_fuel: limits.fuel.is_some(),
+            #[cfg(feature = "pooling")]
+            pool: None,
+        })
+    }
+
+    /// Room for one instance; waits for it where the engine has no more.
+    #[cfg(feature = "pooling")]
+    pub(super) fn room(&self) -> Option<pool::Room> {
+        self.pool.as_ref().map(pool::Pool::enter)
+    }
+
+    /// The memory that an instance can have at most; none where only its policy's limits say.
+    #[cfg(feature = "pooling")]
+    pub(super) fn most_memory(&self) -> Option<usize> {
+        self.pool.as_ref().map(|pool| pool.memory_bytes())
     }
 
     /// Whether policies compiled for it count fuel.
@@ -107,7 +148,11 @@ impl Engine {
 }
 
 /// What both the compiler and the run time must agree on.
-fn config(stack_bytes: usize, counts_fuel: bool) -> Config {
+fn config(limits: &Limits) -> Result<Config, EngineError> {
+    let (stack_bytes, counts_fuel) = (limits.stack_bytes, limits.fuel.is_some());
+    if stack_bytes == 0 || stack_bytes > Limits::MOST_STACK {
+        return Err(EngineError::Stack { asked: stack_bytes });
+    }
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -126,59 +171,5 @@ fn config(stack_bytes: usize, counts_fuel: bool) -> Config {
         // A target that the compiler does not know leaves it at the machine's own.
         let _ = config.target(env!("PRECEDENT_TARGET"));
     }
-    config
-}
-
-/// A thread that moves the engine's epoch while decisions run, and sleeps otherwise.
-#[derive(Default)]
-struct Clock {
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    running: usize,
-    ticking: bool,
-}
-
-/// A decision that is being timed.
-pub(super) struct Running(Arc<Clock>);
-
-impl Clock {
-    fn start(clock: &Arc<Self>, engine: &wasmtime::Engine) -> std::io::Result<Running> {
-        let mut state = clock.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.ticking {
-            let (clock, engine) = (Arc::downgrade(clock), engine.weak());
-            let name = "precedent-clock".to_owned();
-            thread::Builder::new().name(name).spawn(move || tick(&clock, &engine))?;
-            state.ticking = true;
-        }
-        state.running += 1;
-        drop(state);
-        clock.wake.notify_one();
-        Ok(Running(Arc::clone(clock)))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
-    }
-}
-
-fn tick(clock: &std::sync::Weak<Clock>, engine: &EngineWeak) {
-    while let (Some(clock), Some(engine)) = (clock.upgrade(), engine.upgrade()) {
-        let state = clock.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.running == 0 {
-            // Wakes now and then to see whether the engine is gone.
-            let waited = clock.wake.wait_timeout(state, Duration::from_secs(1));
-            drop(waited);
-            continue;
-        }
-        drop(state);
-        drop(clock);
-        thread::sleep(TICK);
-        engine.increment_epoch();
-    }
+    Ok(config)
 }

@@ -125,8 +125,8 @@ impl fmt::Display for Limit {
 #[derive(Debug)]
 pub(super) struct Meter {
     limits: Limits,
-    memory: usize,
-    elements: usize,
+    pub(super) memory: usize,
+    pub(super) elements: usize,
     pub(super) denied: Option<(Limit, String)>,
 }
 

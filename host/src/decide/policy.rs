@@ -6,15 +6,10 @@ use wasmtime::{Store, Trap, component::Linker};
 
 use super::{
     Engine, Limit, Limits,
-    contract::{TokenPolicy, TokenPolicyPre, wit},
-    convert,
+    contract::{Contract, SERVED, pick},
     limits::Meter,
 };
 use crate::model::{Decision, Refusal, Snapshot};
-
-/// The interface of `wit/v1`.
-const INTERFACE: &str = "precedent:policy/policy";
-const VERSION: &str = "0.1.0";
 
 /// What a policy says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -85,8 +80,9 @@ impl DecideError {
 
 /// A policy ready to decide. Cheap to share; every call gets a fresh instance.
 pub struct Policy {
-    engine: Engine,
-    pre: TokenPolicyPre<Meter>,
+    pub(super) engine: Engine,
+    pub(super) contract: Box<dyn Contract>,
+    version: &'static str,
     limits: Limits,
     about: About,
     digest: String,
@@ -98,6 +94,7 @@ impl fmt::Debug for Policy {
         f.debug_struct("Policy")
             .field("name", &self.about.name)
             .field("version", &self.about.version)
+            .field("contract", &self.version)
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
@@ -118,23 +115,20 @@ impl Policy {
         }
         let exports: Vec<String> =
             kind.exports(engine.inner()).map(|(name, _)| name.to_owned()).collect();
-        let wanted = format!("{INTERFACE}@{VERSION}");
-        if !exports.contains(&wanted) {
-            let other = exports.iter().find(|name| name.starts_with(INTERFACE));
-            return Err(DecideError::World(match other {
-                Some(other) => format!(
-                    "it speaks `{other}`, this host `{wanted}`; build it with the matching version of precedent-guest"
-                ),
-                None => format!("it does not export `{wanted}`"),
-            }));
-        }
-        let pre = Linker::new(engine.inner())
+        let served = pick(&exports, SERVED).map_err(DecideError::World)?;
+        #[cfg(feature = "pooling")]
+        let limits = match engine.most_memory() {
+            Some(most) => Limits { memory_bytes: limits.memory_bytes.min(most), ..limits },
+            None => limits,
+        };
+        let contract = Linker::new(engine.inner())
             .instantiate_pre(component)
-            .and_then(TokenPolicyPre::new)
+            .and_then(|pre| served.bind(pre))
             .map_err(|error| DecideError::World(format!("{error:#}")))?;
         let mut policy = Self {
             engine: engine.clone(),
-            pre,
+            contract,
+            version: served.version,
             limits,
             digest,
             about: About {
@@ -144,9 +138,7 @@ impl Policy {
             },
             warnings: Vec::new(),
         };
-        let about =
-            policy.call(|world, store| world.precedent_policy_policy().call_describe(store))?;
-        policy.about = said(about)?;
+        policy.about = said(policy.call(|store| policy.contract.describe(store))?)?;
         Ok(policy)
     }
 
@@ -154,6 +146,18 @@ impl Policy {
     #[must_use]
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// Version of the contract that it is asked in, such as `0.1.0`.
+    #[must_use]
+    pub fn contract(&self) -> &'static str {
+        self.version
+    }
+
+    /// Whether fuel is counted, so that two runs of one decision can be compared by it.
+    #[must_use]
+    pub fn counts_fuel(&self) -> bool {
+        self.engine.counts_fuel()
     }
 
     /// Digest of the component, `sha256:` and 64 hexadecimal digits.
@@ -180,9 +184,7 @@ impl Policy {
     /// [`DecideError::Settings`] with what is wrong, or what kept the policy from checking.
     pub fn validate_settings(&self, settings: &serde_json::Value) -> Result<(), DecideError> {
         let settings = settings.to_string();
-        let checked = self.call(|world, store| {
-            world.precedent_policy_policy().call_validate_settings(store, &settings)
-        })?;
+        let checked = self.call(|store| self.contract.validate_settings(store, &settings))?;
         let Err(faults) = checked else { return Ok(()) };
         self.limits.list("faults in the settings", faults.len())?;
         Err(DecideError::Settings { policy: self.about.name.clone(), faults })
@@ -194,10 +196,35 @@ impl Policy {
     ///
     /// What kept the policy from answering. Its no is an [`Answer`], not an error.
     pub fn decide(&self, snapshot: &Snapshot) -> Result<Answer, DecideError> {
-        let shown = convert::to_contract(snapshot);
-        let answer =
-            self.call(|world, store| world.precedent_policy_policy().call_decide(store, &shown))?;
-        match answer {
+        self.decide_metered(snapshot).map(|(answer, _)| answer)
+    }
+
+    /// The same, and the fuel that it took; none where the engine counts none.
+    ///
+    /// # Errors
+    ///
+    /// What kept the policy from answering.
+    pub fn decide_metered(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<(Answer, Option<u64>), DecideError> {
+        let ask = self.contract.decide(snapshot);
+        let mut left = None;
+        let answer = self.call(|store| {
+            let answer = ask(&mut *store);
+            if self.engine.counts_fuel() {
+                left = store.get_fuel().ok();
+            }
+            answer
+        })?;
+        let all = self.limits.fuel.unwrap_or(u64::MAX);
+        let fuel = left.map(|left| all.saturating_sub(left));
+        self.bounded(answer).map(|answer| (answer, fuel))
+    }
+
+    /// The answer, unless a list in it is too long.
+    pub(super) fn bounded(&self, answer: Answer) -> Result<Answer, DecideError> {
+        match &answer {
             Ok(decision) => {
                 self.limits.list("verdicts in the answer", decision.verdicts.len())?;
                 self.limits.list("actions in the answer", decision.actions.len())?;
@@ -205,22 +232,39 @@ impl Policy {
                 for finding in &decision.findings {
                     self.limits.list("locations in a finding", finding.locations.len())?;
                 }
-                Ok(Ok(convert::decision(decision)))
             }
             Err(refusal) => {
                 self.limits.list("locations in the refusal", refusal.locations.len())?;
-                Ok(Err(convert::refusal(refusal)))
             }
         }
+        Ok(answer)
     }
 
     /// Calls into a fresh instance, within the limits.
     fn call<T>(
         &self,
-        call: impl FnOnce(&TokenPolicy, &mut Store<Meter>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&mut Store<Meter>) -> wasmtime::Result<T>,
     ) -> Result<T, DecideError> {
+        // Taken before the instance is made, and given back after it is gone.
+        #[cfg(feature = "pooling")]
+        let _room = self.engine.room();
+        let mut store = self.store();
+        self.within(&mut store, call)
+    }
+
+    /// Room for one instance.
+    pub(super) fn store(&self) -> Store<Meter> {
         let mut store = Store::new(self.engine.inner(), Meter::new(self.limits));
         store.limiter(|meter| meter);
+        store
+    }
+
+    /// Does one piece of work within the limits of a call.
+    pub(super) fn within<T>(
+        &self,
+        store: &mut Store<Meter>,
+        work: impl FnOnce(&mut Store<Meter>) -> wasmtime::Result<T>,
+    ) -> Result<T, DecideError> {
         store.set_hostcall_fuel(self.limits.output_bytes);
         if self.engine.counts_fuel() {
             let fuel = self.limits.fuel.unwrap_or(u64::MAX);
@@ -233,8 +277,7 @@ impl Policy {
             .time(self.limits.deadline)
             .map_err(|error| DecideError::Clock(error.to_string()))?;
         store.set_epoch_deadline(ticks);
-        let result = self.pre.instantiate(&mut store).and_then(|world| call(&world, &mut store));
-        result.map_err(|error| self.classify(&error, store.data_mut().denied.take()))
+        work(store).map_err(|error| self.classify(&error, store.data_mut().denied.take()))
     }
 
     /// Says which bound was hit, or that the policy crashed.
@@ -255,6 +298,9 @@ impl Policy {
                 limit: Limit::Fuel,
                 detail: format!("{} units allowed", self.limits.fuel.unwrap_or(u64::MAX)),
             },
+            Some(trap @ Trap::MemoryOutOfBounds) => DecideError::Trap(format!(
+                "{trap}: a wild pointer, or its own stack ran out, which is set when it is built"
+            )),
             Some(trap) => DecideError::Trap(trap.to_string()),
             // wasmtime keeps this error's type to itself.
             None if format!("{error:#}").contains("fuel allocated for hostcalls") => {
@@ -278,7 +324,7 @@ impl Policy {
 const LONGEST_WORD: usize = 100;
 
 /// What the policy says of itself, looked at: a name is printed, and a schema is read by others.
-fn said(about: wit::About) -> Result<About, DecideError> {
+fn said(about: About) -> Result<About, DecideError> {
     for (what, word) in [("name", &about.name), ("version", &about.version)] {
         let count = word.chars().count();
         if count > LONGEST_WORD {
@@ -294,15 +340,5 @@ fn said(about: wit::About) -> Result<About, DecideError> {
         let message = format!("the schema of its settings is no JSON: {error}");
         return Err(DecideError::About(message));
     }
-    Ok(About { name: about.name, version: about.version, settings_schema: about.settings_schema })
-}
-
-impl From<wit::Severity> for crate::model::Severity {
-    fn from(severity: wit::Severity) -> Self {
-        match severity {
-            wit::Severity::Info => Self::Info,
-            wit::Severity::Warning => Self::Warning,
-            wit::Severity::Error => Self::Error,
-        }
-    }
+    Ok(about)
 }

@@ -70,6 +70,9 @@ impl<'i, 's> Custody<'i, 's> {
             }
             return Ok(truth.map(|truth| truth.from));
         }
+        if let Some(truth) = truth.filter(|truth| truth.from.is_expired()) {
+            self.tell_expired(truth.from, decision);
+        }
         Ok(match truth {
             Some(truth) => {
                 self.follow(truth, decision);
@@ -98,9 +101,13 @@ impl<'i, 's> Custody<'i, 's> {
             reference.kind == ReferenceKind::Environment
                 && reference.target == self.credential.key()
         });
-        // A file of variables that programs read for themselves; one that only the unit names is the
-        // installer's.
-        let file = self.lasting().filter(|file| !file.name.contains('@') && own);
+        // A file of variables that programs read for themselves, wherever they run; one that only the
+        // service reads is the installer's, and one of a folder where somebody works is theirs.
+        let is_ours = |file: &Location<'_>| {
+            let ours = ["dotenv.", "gateway-env.", "config."];
+            !file.name.contains('@') && ours.iter().any(|own| file.name.starts_with(own))
+        };
+        let file = self.lasting().filter(|file| is_ours(file) && own);
         let to = match file {
             _ if authority.is_plain() => authority,
             Some(file) => file,
@@ -155,6 +162,10 @@ impl<'i, 's> Custody<'i, 's> {
             return Some(Truth { from: lasting, to: lasting });
         }
         match self.candidates().next() {
+            Some(expired) if expired.is_expired() => {
+                self.tell_expired(expired, decision);
+                None
+            }
             Some(from) if self.services.is_empty() && from.name == self.credential.env() => {
                 // Without a service the shell's own variable is what server and clients share.
                 Some(Truth { from, to: from })
@@ -230,7 +241,19 @@ impl<'i, 's> Custody<'i, 's> {
             of == self.credential.name() && !location.name.starts_with("config.auth-")
         });
         let rest: Vec<Location<'s>> = rest.collect();
-        all.into_iter().chain(rest).filter(Location::is_plain)
+        // One that has expired is better than none, to be told of.
+        let usable = all.into_iter().chain(rest).filter(Location::is_plain);
+        let (expired, valid): (Vec<_>, Vec<_>) = usable.partition(Location::is_expired);
+        valid.into_iter().chain(expired)
+    }
+
+    /// A truth that is no longer valid is copied nowhere.
+    fn tell_expired(&self, truth: Location<'s>, decision: &mut Decision) {
+        let message = format!("{} has expired; it is copied nowhere", truth.label());
+        decision
+            .finding(Severity::Error, "source-expired", message)
+            .at([truth])
+            .remedy(format!("precedent rotate --credential {}", self.credential.name()));
     }
 
     /// A token that only the service gets: its clients have none.

@@ -58,7 +58,7 @@ pub(crate) fn refusal(
 
 /// Why the new secret cannot take the place of what stands there.
 pub(crate) fn kept_elsewhere(place: Location<'_>) -> Refusal {
-    let target = place.reference().map_or("", |reference| &reference.target);
+    let target = place.reference().map_or("", |reference| reference.target);
     Refusal {
         code: "kept-elsewhere".to_owned(),
         reason: format!(

@@ -188,7 +188,7 @@ fn follow(
 /// Says why a reference is left alone, and whether it leads where it should.
 fn keep_reference(source: Location<'_>, copy: Location<'_>, decision: &mut Decision) {
     let (label, truth) = (copy.label(), source.label());
-    let target = copy.reference().map_or("", |reference| &reference.target);
+    let target = copy.reference().map_or("", |reference| reference.target);
     let mut found = |severity, code: &str, leads: &str| {
         let message = format!("{label} refers to {target}, {leads}; a reference is not replaced");
         let finding = decision.finding(severity, code, message).at([copy]);

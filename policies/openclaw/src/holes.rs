@@ -222,11 +222,11 @@ impl<'s> Search<'_, 's> {
             }
             let seen = self.installation.snapshot.location_attribute(location, "resolved-in");
             // A credential's own variable is looked at place by place.
-            if let Some(seen) = seen.filter(|_| !is_own(&reference.target)) {
-                self.seen_by_one(location, &reference.target, seen, decision);
+            if let Some(seen) = seen.filter(|_| !is_own(reference.target)) {
+                self.seen_by_one(location, reference.target, seen, decision);
                 continue;
             }
-            let nowhere = reference.resolved.is_none() && !self.is_supplied(&reference.target);
+            let nowhere = reference.resolved.is_none() && !self.is_supplied(reference.target);
             let found = if nowhere {
                 "is set nowhere here"
             } else if self.stops_server(location) {

@@ -203,6 +203,14 @@ impl<'s> Installation<'s> {
             .any(|location| location.name.starts_with("config.") && location.is_unreadable())
     }
 
+    /// The host of another gateway that the node host connects to; none where it is this one's.
+    #[must_use]
+    pub fn node_connects_to(&self) -> Option<&'s str> {
+        let host = self.snapshot.fact("node-gateway-host")?;
+        let is_here = matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]" | "0.0.0.0");
+        (self.mode == Mode::Local && !is_here).then_some(host)
+    }
+
     /// A location of the preset; none where the deployment does not have it.
     #[must_use]
     pub fn location(&self, name: &str) -> Option<Location<'s>> {

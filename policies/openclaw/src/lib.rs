@@ -8,6 +8,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `apart` | programs that get different secrets, where nothing is done about it |
 //! | [`call`] | what a caller may ask beside the usual order |
 //! | `client` | the command line, the probe and node hosts |
 //! | [`environment`] | where a program's variables come from: the process, files, a service |
@@ -20,6 +21,7 @@
 //! | `tui` | the terminal interface |
 //! | [`version`] | OpenClaw's dates as versions |
 
+mod apart;
 pub mod call;
 mod client;
 pub mod environment;

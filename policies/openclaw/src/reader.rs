@@ -116,13 +116,13 @@ impl<'i, 's> Reader<'i, 's> {
 
     /// Whether the documentation's example stands there.
     pub(crate) fn is_example(&self, credential: Credential, place: Place) -> bool {
-        let presence = self.at(credential, place).map(|location| location.presence.clone());
+        let presence = self.at(credential, place).map(|location| location.presence);
         presence == Some(Presence::Placeholder)
     }
 
     /// Whether something stands there, but nothing in it.
     pub(crate) fn is_blank(&self, credential: Credential, place: Place) -> bool {
-        let presence = self.at(credential, place).map(|location| location.presence.clone());
+        let presence = self.at(credential, place).map(|location| location.presence);
         presence == Some(Presence::Empty)
     }
 

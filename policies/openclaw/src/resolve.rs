@@ -2,7 +2,9 @@
 
 use precedent_guest::{Consumer, Decision, Location, Severity, Standing, contract::Verdict};
 
-use crate::{Credential, Installation, Mode, Place, Program, client, reader::Reader, server, tui};
+use crate::{
+    Credential, Installation, Mode, Place, Program, apart, client, reader::Reader, server, tui,
+};
 
 /// What a consumer gets when it resolves its credential.
 #[derive(Debug, Clone)]
@@ -22,9 +24,8 @@ impl<'s> Installation<'s> {
     /// OpenClaw's and has no attribute `program` gets nothing.
     #[must_use]
     pub fn resolve(&self, consumer: Consumer<'_>) -> Resolved<'s> {
-        let name = self.snapshot.consumer_attribute(consumer, "program").unwrap_or(&consumer.name);
         let credential = Credential::from_name(self.snapshot.credential_name(consumer.credential));
-        let (Some(program), Some(credential)) = (Program::from_name(name), credential) else {
+        let (Some(program), Some(credential)) = (self.program(consumer), credential) else {
             return Resolved {
                 standing: Standing::Nothing,
                 next: None,
@@ -54,7 +55,9 @@ impl<'s> Installation<'s> {
     ) {
         for consumer in self.snapshot.consumers() {
             let resolved = self.resolve(consumer);
-            let (wanted, why) = if resolved.known {
+            let (wanted, why) = if let Some(why) = self.out_of_reach(consumer) {
+                (None, why)
+            } else if resolved.known {
                 wanted(consumer, &resolved)
             } else {
                 let message = format!(
@@ -73,6 +76,27 @@ impl<'s> Installation<'s> {
                 reason: format!("{}; {why}", resolved.order),
                 next: resolved.next.map(|location| location.id),
             });
+        }
+        apart::find(self, decision);
+    }
+
+    /// Which of OpenClaw's programs a consumer is.
+    fn program(&self, consumer: Consumer<'_>) -> Option<Program> {
+        let said = self.snapshot.consumer_attribute(consumer, "program");
+        Program::from_name(said.unwrap_or(consumer.name))
+    }
+
+    /// Why nothing here says which secret a program should get; none where something does.
+    fn out_of_reach(&self, consumer: Consumer<'_>) -> Option<String> {
+        match (self.program(consumer)?, self.mode) {
+            (Program::Gateway, Mode::Remote) => {
+                Some("gateway.mode is remote: no gateway of this configuration runs".to_owned())
+            }
+            (Program::NodeHost, Mode::Local) => {
+                let host = self.node_connects_to()?;
+                Some(format!("it connects to {host}, which is another gateway"))
+            }
+            _ => None,
         }
     }
 
@@ -102,7 +126,7 @@ impl<'s> Installation<'s> {
         let name = if self.version_known {
             format!("{} of {}", consumer.name, self.version)
         } else {
-            consumer.name.clone()
+            consumer.name.to_owned()
         };
         match labels.as_slice() {
             [] => format!("{name} looks nowhere{mode}"),

@@ -61,10 +61,7 @@ impl<'s> Custody<'_, 's> {
         let Some(node) = self.installation.service(Program::NodeHost) else { return };
         let noun = self.noun();
         // What a node presents to a gateway elsewhere is not ours to judge.
-        let host = self.installation.snapshot.fact("node-gateway-host");
-        let is_here =
-            |host| matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]" | "0.0.0.0");
-        if self.installation.mode == Mode::Local && host.is_some_and(|host| !is_here(host)) {
+        if self.installation.node_connects_to().is_some() {
             return;
         }
         for copy in self.node_copies() {

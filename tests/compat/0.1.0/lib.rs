@@ -1,0 +1,44 @@
+//! The policy of `tests/compat/policy.rs` for version 0.1.0 of the contract. It takes its types from
+//! the contract and not from the SDK, so that it can be built when the SDK has gone on.
+
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+
+#[path = "../policy.rs"]
+mod policy;
+
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit/v0", world: "token-policy" });
+}
+
+use bindings::exports::precedent::policy::policy as contract;
+
+fn read<'s>(_: &'s contract::Snapshot, text: &'s str) -> &'s str {
+    text
+}
+
+fn fact_change(key: &str, value: &str) -> contract::Fact {
+    contract::Fact { key: key.to_owned(), value: value.to_owned() }
+}
+
+struct Compat;
+
+impl contract::Guest for Compat {
+    fn describe() -> contract::About {
+        contract::About {
+            name: "compat".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            settings_schema: policy::SETTINGS.to_owned(),
+        }
+    }
+
+    fn validate_settings(settings: String) -> Result<(), Vec<String>> {
+        policy::check(&settings)
+    }
+
+    fn decide(snapshot: contract::Snapshot) -> Result<contract::Decision, contract::Refusal> {
+        policy::decide(&snapshot)
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+bindings::export!(Compat with_types_in bindings);
