@@ -1,31 +1,59 @@
 //! What this host keeps: its key, and the journal of its runs.
 //!
 //! Both are under one folder, by default `$XDG_STATE_HOME/precedent`, with what runs need to be mended
-//! and taken back ([`crate::apply::Runs`]). The journal is one JSON
-//! document a line, a line a run, a file a deployment. It holds fingerprints, never secrets.
+//! and taken back ([`crate::apply::Runs`]). The journal is one JSON document a line, a line a run, a few
+//! files a deployment. It holds fingerprints, never secrets.
+//!
+//! | module | what |
+//! |---|---|
+//! | `key` | the installation's key |
+//! | `ours` | whose a folder or a file is |
+//! | `journal` | a line for each run, in files that together stay within their bound |
+//! | `recorded` | a record as it is read back |
+//! | `read` | a journal read from its oldest record to its newest |
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
+mod journal;
+mod key;
+mod ours;
+#[cfg(feature = "records")]
+mod read;
+#[cfg(feature = "records")]
+mod recorded;
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
-use rustix::fs::OFlags;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    apply::{Outcome, Recovery, sync_folder},
+    Ruling,
+    apply::{ApplyError, Outcome, Recovery},
     check::Violation,
+    decide::About,
     model::{Decision, Phase, Refusal, Snapshot},
-    observe::{
-        ReadError,
-        file::{self, Opened},
-    },
     plan::Plan,
-    secret::{Key, hex},
+    secret::hex,
 };
+
+pub use journal::Room;
+pub use key::OwnKey;
+#[cfg(feature = "records")]
+pub use read::{BrokenRecord, Journal};
+#[cfg(feature = "records")]
+pub use recorded::{Came, Recorded, RecordedChange, RecordedPlan, RecordedTarget};
+
+pub(crate) use ours::{is_our_folder, make_ours};
+
+/// What a record says it is.
+const SCHEMA: &str = "precedent.record/1";
+/// The largest record: more than any run has to say.
+const LARGEST: u64 = 32 << 20;
 
 /// The key or the journal could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +80,9 @@ pub struct Record<'r> {
     pub deployment: &'r str,
     /// Why the host asked.
     pub phase: Phase,
+    /// Which policy was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyName>,
     /// Digests of what went in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests: Option<Digests>,
@@ -82,15 +113,21 @@ pub struct Record<'r> {
 }
 
 impl<'r> Record<'r> {
+    /// Whether something was written, tried or mended: what must not be forgotten.
+    fn tells_of_deeds(&self) -> bool {
+        self.outcome.is_some_and(|outcome| !outcome.changes.is_empty()) || self.recovery.is_some()
+    }
+
     /// A run of which nothing is known yet but what was asked for.
     #[must_use]
     pub fn begun(at: u64, verb: &'r str, deployment: &'r str, phase: Phase) -> Self {
         Self {
-            schema: "precedent.record/1",
+            schema: SCHEMA,
             at,
             verb,
             deployment,
             phase,
+            policy: None,
             digests: None,
             snapshot: None,
             decision: None,
@@ -102,10 +139,51 @@ impl<'r> Record<'r> {
             error: None,
         }
     }
+
+    /// Says what was decided.
+    pub fn ruled(&mut self, ruling: &'r Ruling) {
+        match ruling {
+            Ruling::Decided(decision, plan) => {
+                self.decision = Some(decision);
+                self.plan = Some(plan);
+            }
+            Ruling::Refused(refusal) => self.refusal = Some(refusal),
+            Ruling::Violated(decision, violations) => {
+                self.decision = Some(decision);
+                self.violations = Some(&violations.0);
+            }
+        }
+    }
+
+    /// Says what became of it.
+    pub fn applied(&mut self, applied: &'r Result<Outcome, ApplyError>) {
+        match applied {
+            Ok(outcome) => self.outcome = Some(outcome),
+            Err(error) => {
+                self.outcome = Some(&error.outcome);
+                self.error = Some(error.to_string());
+            }
+        }
+    }
+}
+
+/// What a policy calls itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyName {
+    /// Short name.
+    pub name: String,
+    /// Version of the policy.
+    pub version: String,
+}
+
+impl From<&About> for PolicyName {
+    fn from(about: &About) -> Self {
+        Self { name: about.name.clone(), version: about.version.clone() }
+    }
 }
 
 /// Digests of what went into a decision, each `sha256:` and 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digests {
     /// The snapshot. Stable over runs of one installation, for fingerprints are keyed.
     pub snapshot: String,
@@ -133,6 +211,9 @@ impl Digests {
 pub struct StateFolder(PathBuf);
 
 impl StateFolder {
+    /// Why nothing is kept where there is none, and what helps.
+    pub(crate) const NONE: &str = "there is no folder for it: neither PRECEDENT_STATE_DIR nor HOME is set, or no `journal` is given";
+
     /// A folder, which need not exist.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
@@ -145,52 +226,6 @@ impl StateFolder {
         &self.0
     }
 
-    /// The installation's key; made at the first call.
-    ///
-    /// # Errors
-    ///
-    /// Where it can neither be read nor made.
-    pub fn key(&self) -> Result<Key, RecordError> {
-        let path = self.0.join("key");
-        if let Ok(metadata) = std::fs::metadata(&self.0) {
-            is_ours(&metadata).map_err(|error| failed("use", &self.0, &error))?;
-        }
-        if let Some(key) = read_key(&path)? {
-            return Ok(key);
-        }
-        let key = Key::generate().map_err(|error| failed("make", &path, &error))?;
-        match self.store_key(&path, &key) {
-            Ok(()) => Ok(key),
-            // Another run made one in the meantime; it is the one that counts.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(&path)?
-                .ok_or_else(|| failed("read", &path, &io::Error::other("it is empty"))),
-            Err(error) => Err(failed("write", &path, &error)),
-        }
-    }
-
-    /// Who else may read the key, and the remedy; none where it is this user's alone. With it one can
-    /// try guesses against the journal, and make compiled policies that pass for ours.
-    #[must_use]
-    pub fn shared_key(&self) -> Option<String> {
-        let path = self.0.join("key");
-        let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o7777;
-        (mode & 0o077 != 0).then(|| {
-            let path = path.display();
-            format!("others have access to the key {path} (mode {mode:04o}); run `chmod 600 {path}`, or remove it and a new one is made (what was kept for rollback goes with it)")
-        })
-    }
-
-    #[allow(clippy::disallowed_methods, reason = "the key is this host's own")]
-    fn store_key(&self, path: &Path, key: &Key) -> io::Result<()> {
-        self.make()?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-        file.write_all(key.bytes())?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path).map_err(|error| error.error)?;
-        // What is sealed with it must not outlive it.
-        sync_folder(path)
-    }
-
     /// Where something of a deployment's is.
     pub(crate) fn of(&self, what: &str, deployment: &str) -> PathBuf {
         self.0.join(format!("{what}-{}", file_name(deployment)))
@@ -200,98 +235,24 @@ impl StateFolder {
     pub(crate) fn make(&self) -> io::Result<()> {
         make_ours(&self.0)
     }
-
-    /// Appends a run to its deployment's journal. Returns the journal's path.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be written.
-    pub fn append(&self, record: &Record<'_>) -> Result<PathBuf, RecordError> {
-        let mut path = self.of("journal", record.deployment).into_os_string();
-        path.push(".jsonl");
-        let path = PathBuf::from(path);
-        let append = || -> io::Result<()> {
-            self.make()?;
-            let mut line = serde_json::to_vec(record)?;
-            line.push(b'\n');
-            let mut file = open_journal(&path)?;
-            // One write, so that two runs at once do not mix their lines.
-            file.write_all(&line)?;
-            file.sync_data()
-        };
-        append().map_err(|error| failed("write", &path, &error))?;
-        Ok(path)
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the journal is this host's own")]
-fn open_journal(path: &Path) -> io::Result<File> {
-    // Not waiting for somebody to read a FIFO that stands in its place.
-    // Nor writing to another file by a link.
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    let mut options = OpenOptions::new();
-    let options = options.append(true).create(true).mode(0o600).custom_flags(flags);
-    let journal = options.open(path)?;
-    let metadata = journal.metadata()?;
-    if metadata.is_file() && metadata.nlink() == 1 { Ok(journal) } else { Err(not_a_file()) }
 }
 
 fn not_a_file() -> io::Error {
     io::Error::other("it is no regular file")
 }
 
-fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
-    let unusable = |reason: &str| failed("use", path, &io::Error::other(reason));
-    let Opened { metadata, bytes, .. } = match file::open(path) {
-        Ok(opened) => opened,
-        Err(ReadError::Absent) => return Ok(None),
-        Err(ReadError::NotPermitted) => {
-            return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
-        }
-        Err(_) => return Err(failed("read", path, &not_a_file())),
-    };
-    is_ours(&metadata).map_err(|error| failed("use", path, &error))?;
-    if path.is_symlink() {
-        return Err(failed("use", path, &not_a_file()));
-    }
-    match <[u8; 32]>::try_from(bytes.as_slice()) {
-        Ok(key) => Ok(Some(Key::new(key))),
-        Err(_) => Err(unusable(
-            "it is no key of 32 bytes; remove it, and a new one is made (what was kept for rollback, and fingerprints to compare with, go with it)",
-        )),
-    }
-}
-
 fn failed(action: &'static str, path: &Path, error: &io::Error) -> RecordError {
     RecordError { action, path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Makes a folder for this user alone, unless it is there. What it holds says what is written back to
-/// other files, so one that somebody else filled is not ours. One in which a group, or everybody, may
-/// write is, as the volumes of pods are; what is in it has an owner too.
-pub(crate) fn make_ours(folder: &Path) -> io::Result<()> {
-    if folder.symlink_metadata().is_err() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        sync_folder(folder)?;
-    }
-    is_ours(&std::fs::metadata(folder)?)
-}
-
-/// Whether a folder is one, no link to one, and this user's own.
-pub(crate) fn is_our_folder(folder: &Path) -> io::Result<()> {
-    let metadata = std::fs::symlink_metadata(folder)?;
-    if metadata.is_dir() { is_ours(&metadata) } else { Err(io::Error::other("it is no folder")) }
-}
-
-fn is_ours(metadata: &std::fs::Metadata) -> io::Result<()> {
-    let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
-    if owner == me || owner == 0 {
-        return Ok(());
-    }
-    let words = format!(
-        "it belongs to another user ({owner}, this is {me}); name another folder with PRECEDENT_STATE_DIR, or give it to this one"
-    );
-    Err(io::Error::other(words))
+/// A moment, in seconds since 1970, as people write it.
+#[must_use]
+pub fn moment(seconds: u64) -> String {
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    // The year 9999 is the last that the form has room for.
+    let written = at.filter(|_| seconds < 253_402_300_800);
+    written
+        .map_or_else(|| seconds.to_string(), |at| humantime::format_rfc3339_seconds(at).to_string())
 }
 
 /// A deployment's name as a file's: letters, digits, `-`, `_` and `.`; never hidden or a path.

@@ -2,39 +2,78 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::{Value, json};
 
 use crate::{
     check::Violations,
     decide::Answer,
-    model::{Consumer, ConsumerId, Decision, Deed, Snapshot, Standing, Verdict},
+    model::{Decision, Snapshot, Standing, Verdict, named},
     secret::Key,
 };
 
 /// Any part may be left out.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Expectations {
+pub(crate) struct Expectations {
     /// By consumer, then by credential.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     consumers: BTreeMap<String, BTreeMap<String, ExpectedVerdict>>,
     /// All actions, in any order.
+    #[serde(skip_serializing_if = "Option::is_none")]
     actions: Option<Vec<Value>>,
     /// The codes of all findings, in any order.
+    #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<String>>,
     /// The code of the refusal, or null for none.
-    #[serde(deserialize_with = "given")]
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     refusal: Option<Option<String>>,
     /// The host rules that the decision breaks; none where it is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<String>,
+    /// That what `precedent policy prove` shows holds here.
+    #[serde(skip_serializing_if = "super::state::is_false")]
+    pub(crate) proven: bool,
+    /// That what comes out is to be written here.
+    #[serde(skip)]
+    pub(super) record: bool,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Reads an object, or the word `record`.
+pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Expectations, D::Error> {
+    deserializer.deserialize_any(ReadExpectations)
+}
+
+struct ReadExpectations;
+
+impl<'de> Visitor<'de> for ReadExpectations {
+    type Value = Expectations;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what is expected, an object, or \"record\"")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Expectations, E> {
+        match word {
+            "record" => Ok(Expectations { record: true, ..Expectations::default() }),
+            _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Expectations, A::Error> {
+        Expectations::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct ExpectedVerdict {
-    #[serde(deserialize_with = "given")]
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     today: Option<Option<Stand>>,
-    #[serde(deserialize_with = "given")]
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     wanted: Option<Option<Stand>>,
 }
 
@@ -104,6 +143,72 @@ impl Mismatch {
 }
 
 impl Expectations {
+    /// That what is proven of a policy holds.
+    pub(crate) fn proven() -> Self {
+        Self { proven: true, ..Self::default() }
+    }
+
+    /// All that came out.
+    pub(crate) fn of(
+        snapshot: &Snapshot,
+        answer: &Answer,
+        violations: Option<&Violations>,
+    ) -> Self {
+        let decision = match answer {
+            Ok(decision) => decision,
+            Err(refusal) => {
+                return Self { refusal: Some(Some(refusal.code.clone())), ..Self::default() };
+            }
+        };
+        let mut consumers: BTreeMap<String, BTreeMap<String, ExpectedVerdict>> = BTreeMap::new();
+        for verdict in &decision.verdicts {
+            let Some(consumer) = snapshot.consumers.get(verdict.consumer.index()) else { continue };
+            let today = serde_json::from_value(named::standing(snapshot, verdict.today)).ok();
+            let wanted = verdict.wanted.map(|id| Stand::Location(snapshot.name_of(id)));
+            let expected = ExpectedVerdict { today, wanted: Some(wanted) };
+            let credential = snapshot.credential(consumer.credential).to_owned();
+            consumers.entry(consumer.name.clone()).or_default().insert(credential, expected);
+        }
+        let deeds = decision.actions.iter().map(|action| named::deed(snapshot, &action.deed));
+        let findings = snapshot.findings.iter().chain(&decision.findings);
+        let broken = violations.iter().flat_map(|violations| &violations.0);
+        Self {
+            consumers,
+            actions: Some(deeds.collect()),
+            findings: Some(findings.map(|finding| finding.code.clone()).collect()),
+            refusal: Some(None),
+            violations: broken.map(|violation| violation.rule.clone().into_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything could ever come out like this: every name that is expected is one of the
+    /// deployment's, and every action is one.
+    pub(super) fn possible(&self, snapshot: &Snapshot) -> Result<(), String> {
+        let consumers = snapshot.consumers.iter().map(|consumer| consumer.name.as_str());
+        let locations = snapshot.locations.iter().map(|location| location.name.as_str());
+        let location = |name: &str| known("location", name, locations.clone());
+        for (name, credentials) in &self.consumers {
+            known("consumer", name, consumers.clone())?;
+            for (credential, expected) in credentials {
+                let read = snapshot.consumers.iter().filter(|consumer| consumer.name == *name);
+                let read = read.map(|consumer| snapshot.credential(consumer.credential));
+                known(&format!("credential of {name}"), credential, read)?;
+                for stand in [&expected.today, &expected.wanted].into_iter().flatten().flatten() {
+                    if let Stand::Location(name) = stand {
+                        location(name)?;
+                    }
+                }
+            }
+        }
+        for action in self.actions.iter().flatten() {
+            for name in places(action)? {
+                location(name)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn compare(
         &self,
         snapshot: &Snapshot,
@@ -127,7 +232,7 @@ impl Expectations {
         self.compare_verdicts(snapshot, decision, key, &mut found);
         if let Some(expected) = &self.actions {
             let actual: Vec<Value> =
-                decision.actions.iter().map(|action| deed(snapshot, &action.deed)).collect();
+                decision.actions.iter().map(|action| named::deed(snapshot, &action.deed)).collect();
             if !same_set(expected, &actual) {
                 found.push(mismatch("actions", json!(expected), json!(actual)));
             }
@@ -162,13 +267,7 @@ impl Expectations {
             }
             for (credential, expected) in credentials {
                 let what = |part: &str| format!("{name} {credential} {part}");
-                let is_it = |consumer: &&Consumer| {
-                    consumer.name == *name && snapshot.credential(consumer.credential) == credential
-                };
-                let position = snapshot.consumers.iter().position(|c| is_it(&c));
-                let verdict = position
-                    .map(ConsumerId::from_index)
-                    .and_then(|id| decision.verdicts.iter().find(|verdict| verdict.consumer == id));
+                let verdict = named::verdict(snapshot, decision, name, credential);
                 let Some(verdict) = verdict else {
                     let actual = "no such consumer, or no verdict for it";
                     found.push(mismatch(&what("verdict"), json!("a verdict"), json!(actual)));
@@ -177,7 +276,7 @@ impl Expectations {
                 if let Some(today) = &expected.today
                     && !is_today(snapshot, verdict, today.as_ref(), key)
                 {
-                    let actual = in_words(snapshot, verdict.today);
+                    let actual = named::standing(snapshot, verdict.today);
                     found.push(mismatch(&what("today"), json!(today), actual));
                 }
                 if let Some(wanted) = &expected.wanted
@@ -226,36 +325,48 @@ fn has_value(
     fingerprint == given.value.as_ref().map(|value| key.fingerprint(value.trim()))
 }
 
-fn in_words(snapshot: &Snapshot, standing: Standing) -> Value {
-    match standing {
-        Standing::Copy(id) => json!(snapshot.name_of(id)),
-        Standing::Nothing => Value::Null,
-        Standing::Unresolved(id) => {
-            json!({"unresolved": snapshot.location(id).map(|location| &location.label)})
-        }
-        Standing::Generated => json!({"generated": true}),
-        Standing::Invalid => json!({"invalid": true}),
+/// Refuses a name that is none of the known.
+fn known<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str>) -> Result<(), String> {
+    let mut names: Vec<&str> = all.collect();
+    if names.contains(&name) {
+        return Ok(());
     }
+    names.dedup();
+    let names = names.join("`, `");
+    Err(format!("it expects the {what} `{name}`, which is none of `{names}`"))
 }
 
-fn deed(snapshot: &Snapshot, deed: &Deed) -> Value {
-    let name = |id| snapshot.name_of(id);
-    match deed {
-        Deed::Write { from, to } => json!({"write": {"from": name(*from), "to": name(*to)}}),
-        Deed::Refer { from, to } => json!({"refer": {"from": name(*from), "to": name(*to)}}),
-        Deed::Remove(id) => json!({"remove": name(*id)}),
-        Deed::Mint { credential, to } => {
-            json!({"mint": {"credential": snapshot.credential(*credential), "to": name(*to)}})
+/// The locations that an expected action names.
+fn places(action: &Value) -> Result<Vec<&str>, String> {
+    let none = || {
+        format!(
+            "it expects the action {action}, which is none: one of {{\"write\": {{\"from\", \"to\"}}}}, {{\"refer\": {{\"from\", \"to\"}}}}, {{\"remove\": LOCATION}}, {{\"mint\": {{\"credential\", \"to\"}}}}, {{\"refresh\": LOCATION}}, {{\"set-fact\": {{\"key\", \"value\"}}}}, {{\"restart\": CONSUMER}}, {{\"alert\": {{\"severity\", \"message\"}}}}"
+        )
+    };
+    let object = action.as_object().filter(|object| object.len() == 1);
+    let (kind, of) = object.and_then(|object| object.iter().next()).ok_or_else(none)?;
+    let all = |keys: [&str; 2]| {
+        let object = of.as_object().filter(|object| object.len() == 2);
+        object.map(|object| keys.map(|key| object.get(key).and_then(Value::as_str)))
+    };
+    let named = match kind.as_str() {
+        "write" | "refer" => all(["from", "to"]).map(Vec::from),
+        "mint" => all(["credential", "to"]).map(|[credential, to]| match credential {
+            Some(_) => vec![to],
+            None => vec![None],
+        }),
+        "remove" | "refresh" => Some(vec![of.as_str()]),
+        "restart" => of.as_str().map(|_| Vec::new()),
+        "set-fact" => {
+            all(["key", "value"]).filter(|all| all.iter().all(Option::is_some)).map(|_| Vec::new())
         }
-        Deed::Refresh(id) => json!({"refresh": name(*id)}),
-        Deed::SetFact { key, value } => json!({"set-fact": {"key": key, "value": value}}),
-        Deed::Restart(id) => {
-            json!({"restart": snapshot.consumers.get(id.index()).map(|consumer| &consumer.name)})
-        }
-        Deed::Alert { severity, message } => {
-            json!({"alert": {"severity": severity, "message": message}})
-        }
-    }
+        "alert" => all(["severity", "message"])
+            .filter(|all| all.iter().all(Option::is_some))
+            .map(|_| Vec::new()),
+        _ => None,
+    };
+    let named: Option<Vec<&str>> = named.and_then(|named| named.into_iter().collect());
+    named.ok_or_else(none)
 }
 
 fn mismatch(what: &str, expected: Value, actual: Value) -> Mismatch {

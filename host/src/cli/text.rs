@@ -8,30 +8,76 @@
 //! | `standings` | who uses which copy, why, and which copies there are |
 //! | `changes` | the changes, and what became of them |
 //! | `cases` | cases that failed or were left out |
+//! | `proofs` | what was shown of a policy over many states |
 //! | `runs` | the runs that are kept |
+//! | `records` | the journal, and one record of it |
+//! | `flips` | what another policy would have decided |
+//! | `columns` | one installation under several policies |
+//! | `remedies` | the way out of an error, where there is one |
+//! | `policies` | what a policy is made of, and what it takes |
+//! | `programs` | a program that was or was not started, and what was written before |
+//! | `watched` | what a watch tells, line by line |
 //! | `words` | words and colours that they share |
 
-#[cfg(feature = "cases")]
+#[cfg(feature = "workbench")]
 mod cases;
 mod changes;
+#[cfg(feature = "workbench")]
+mod columns;
+#[cfg(feature = "workbench")]
+mod flips;
+#[cfg(feature = "workbench")]
+mod policies;
+#[cfg(feature = "exec")]
+mod programs;
+#[cfg(feature = "workbench")]
+mod proofs;
+#[cfg(feature = "workbench")]
+mod records;
+#[cfg(feature = "workbench")]
+mod remedies;
 mod runs;
 mod standings;
+#[cfg(feature = "watch")]
+mod watched;
 mod words;
 
 use std::io::Write;
 
-use precedent::{Error, Proposal, Ruling, model::Finding, plan::drifts};
+use precedent::{
+    Error, Proposal, Ruling,
+    check::Violation,
+    config::ManifestError,
+    model::{Decision, Finding, Refusal, Snapshot},
+    plan::drifts,
+};
 
 use super::session::Session;
 use words::{
     BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, severity_word,
 };
 
-#[cfg(feature = "cases")]
-pub(crate) use cases::{failed_case, left_out};
+#[cfg(feature = "workbench")]
+pub(crate) use cases::{captured, coverage, failed_case, left_out};
 pub(crate) use changes::{diff, outcome};
-pub(crate) use runs::{backup, rollback, runs, time};
+#[cfg(feature = "workbench")]
+pub(crate) use columns::columns;
+#[cfg(feature = "workbench")]
+pub(crate) use flips::flips;
+#[cfg(feature = "workbench")]
+pub(crate) use policies::{Setting, benched, built, fault, inspected, validated};
+#[cfg(feature = "exec")]
+pub(crate) use programs::{held, written};
+#[cfg(feature = "workbench")]
+pub(crate) use proofs::{covered, policy_diff, proof};
+#[cfg(feature = "workbench")]
+pub(crate) use records::{Row, record, records};
+#[cfg(any(feature = "watch", feature = "workbench"))]
+pub(crate) use runs::time;
+pub(crate) use runs::{backup, rollback, runs};
 pub(crate) use standings::{as_of, copies, reasons, shadows, standings};
+#[cfg(feature = "watch")]
+pub(crate) use watched::{stamped, watched};
 
 /// Deployment, policy, phase, and the state in a word.
 pub(crate) fn heading(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Written {
@@ -76,9 +122,18 @@ pub(crate) fn summary(out: &mut impl Write, proposal: &Proposal) -> Written {
 
 /// What the host and the policy found.
 pub(crate) fn findings(out: &mut impl Write, proposal: &Proposal) -> Written {
-    let decided = proposal.decision().map(|decision| &decision.findings);
+    findings_in(out, &proposal.snapshot, proposal.decision())
+}
+
+/// What the host and the policy found in a snapshot.
+pub(super) fn findings_in(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    decision: Option<&Decision>,
+) -> Written {
+    let decided = decision.map(|decision| &decision.findings);
     let mut all: Vec<&Finding> =
-        proposal.snapshot.findings.iter().chain(decided.into_iter().flatten()).collect();
+        snapshot.findings.iter().chain(decided.into_iter().flatten()).collect();
     if all.is_empty() {
         return Ok(());
     }
@@ -102,26 +157,28 @@ pub(crate) fn findings(out: &mut impl Write, proposal: &Proposal) -> Written {
 /// A refusal, or the rules that are broken.
 pub(crate) fn ruling(out: &mut impl Write, proposal: &Proposal) -> Written {
     match &proposal.ruling {
-        Ruling::Refused(refusal) => {
-            writeln!(
-                out,
-                "\n{} {}: {}",
-                paint(RED.bold(), "The policy refuses:"),
-                harmless(&refusal.code),
-                harmless(&refusal.reason)
-            )?;
-            if let Some(remedy) = &refusal.remedy {
-                writeln!(out, "  {} {}", paint(CYAN, "→"), harmless(remedy))?;
-            }
-        }
-        Ruling::Violated(_, violations) => {
-            let title = "The policy's decision breaks the host's rules; nothing is written:";
-            writeln!(out, "\n{}", paint(RED.bold(), title))?;
-            for violation in &violations.0 {
-                writeln!(out, "  {}: {}", violation.rule, harmless(&violation.message))?;
-            }
-        }
-        _ => {}
+        Ruling::Refused(refusal) => self::refusal(out, refusal),
+        Ruling::Violated(_, violations) => self::violations(out, &violations.0),
+        _ => Ok(()),
+    }
+}
+
+/// A refusal.
+pub(super) fn refusal(out: &mut impl Write, refusal: &Refusal) -> Written {
+    let title = paint(RED.bold(), "The policy refuses:");
+    writeln!(out, "\n{title} {}: {}", harmless(&refusal.code), harmless(&refusal.reason))?;
+    match &refusal.remedy {
+        Some(remedy) => writeln!(out, "  {} {}", paint(CYAN, "→"), harmless(remedy)),
+        None => Ok(()),
+    }
+}
+
+/// The rules that are broken.
+pub(super) fn violations(out: &mut impl Write, violations: &[Violation]) -> Written {
+    let title = "The policy's decision breaks the host's rules; nothing is written:";
+    writeln!(out, "\n{}", paint(RED.bold(), title))?;
+    for violation in violations {
+        writeln!(out, "  {}: {}", harmless(&violation.rule), harmless(&violation.message))?;
     }
     Ok(())
 }
@@ -153,6 +210,12 @@ pub(super) fn state(out: &mut impl Write, proposal: &Proposal) -> Written {
     writeln!(out, "\n{words}")
 }
 
+/// What a program of others said, line by line.
+#[cfg(feature = "workbench")]
+pub(crate) fn said(out: &mut impl Write, said: &str) -> Written {
+    said.lines().try_for_each(|line| writeln!(out, "{}", harmless(line)))
+}
+
 /// A warning of the host itself.
 pub(crate) fn warning(out: &mut impl Write, message: &str) -> Written {
     writeln!(out, "{} {}", paint(YELLOW.bold(), "warning:"), harmless(message))
@@ -168,11 +231,17 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
 /// An error with its causes, and the line of the manifest it speaks of.
 pub(crate) fn error(out: &mut impl Write, error: &anyhow::Error) -> Written {
     writeln!(out, "{} {}", paint(RED.bold(), "error:"), in_one_line(error))?;
-    let manifest = match error.downcast_ref::<Error>() {
-        Some(Error::Manifest(error)) => error,
-        _ => return Ok(()),
-    };
-    if let (Some((line, column)), Some(text)) = (manifest.at, &manifest.line) {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Manifest(error)) => line_of(out, error),
+        #[cfg(feature = "workbench")]
+        Some(error) => remedies::remedy(out, error),
+        _ => Ok(()),
+    }
+}
+
+/// The line of the manifest that an error speaks of, and the place in it.
+fn line_of(out: &mut impl Write, error: &ManifestError) -> Written {
+    if let (Some((line, column)), Some(text)) = (error.at, &error.line) {
         let gutter = line.to_string();
         let spaces = " ".repeat(gutter.len());
         writeln!(out, "{spaces} |\n{gutter} | {}", harmless(text))?;

@@ -59,13 +59,19 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
         }
         writeln!(out, "  {}", paint(DIM, &harmless(&change.reason)))?;
     }
-    for step in plan.steps() {
+    steps(out, "", plan.steps())
+}
+
+/// What is left to the operator.
+pub(super) fn steps(out: &mut impl Write, indent: &str, steps: &[Step]) -> Written {
+    for step in steps {
         match step {
             Step::Restart { consumer, reason } => {
-                writeln!(out, "then restart {}: {}", harmless(consumer), harmless(reason))?;
+                let (consumer, reason) = (harmless(consumer), harmless(reason));
+                writeln!(out, "{indent}then restart {consumer}: {reason}")?;
             }
             Step::Alert { severity, message } => {
-                writeln!(out, "{} {}", severity_word(*severity), harmless(message))?;
+                writeln!(out, "{indent}{} {}", severity_word(*severity), harmless(message))?;
             }
             _ => {}
         }

@@ -1,23 +1,12 @@
 //! The runs that are kept, and what became of one that is taken back.
 
-use std::{
-    io::Write,
-    time::{Duration, SystemTime},
-};
+use std::io::Write;
 
 use precedent::apply::{Outcome, Run, RunState};
+pub(crate) use precedent::record::moment as time;
 
 use super::super::rollback::in_words;
 use super::words::{BOLD, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, table};
-
-/// A time as people and logs write it, in UTC.
-pub(crate) fn time(seconds: u64) -> String {
-    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    // The year 9999 is the last that the form has room for.
-    let written = at.filter(|_| seconds < 253_402_300_800);
-    written
-        .map_or_else(|| seconds.to_string(), |at| humantime::format_rfc3339_seconds(at).to_string())
-}
 
 /// Says that there is nothing to take a run back with.
 pub(crate) fn backup(outcome: &Outcome) {

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, io::Write};
 use precedent::{
     Proposal,
     model::{
-        ConsumerId, CredentialId, Location, LocationId, Place, Presence, Snapshot, Standing,
-        Verdict,
+        ConsumerId, CredentialId, Decision, Location, LocationId, Place, Presence, Snapshot,
+        Standing, Verdict,
     },
     plan::drifts,
 };
@@ -19,10 +19,18 @@ use super::words::{
 
 /// Each consumer: what it uses today, and what it should.
 pub(crate) fn standings(out: &mut impl Write, proposal: &Proposal) -> Written {
-    let snapshot = &proposal.snapshot;
-    let Some(decision) = proposal.decision() else {
-        return Ok(());
-    };
+    match proposal.decision() {
+        Some(decision) => standings_in(out, &proposal.snapshot, decision),
+        None => Ok(()),
+    }
+}
+
+/// Each consumer of a snapshot: what it uses today, and what it should.
+pub(crate) fn standings_in(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    decision: &Decision,
+) -> Written {
     let (shown, hidden): (Vec<_>, Vec<_>) =
         decision.verdicts.iter().partition(|verdict| matters(snapshot, verdict));
     let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", "SHOULD USE", ""]);
@@ -72,11 +80,15 @@ fn is_elsewhere(snapshot: &Snapshot, id: LocationId) -> bool {
 
 /// Whether there is anything that could be a secret.
 pub(crate) fn any_secret(proposal: &Proposal) -> bool {
-    proposal.snapshot.locations.iter().any(|location| !is_unset(&location.presence))
+    any_secret_in(&proposal.snapshot)
+}
+
+fn any_secret_in(snapshot: &Snapshot) -> bool {
+    snapshot.locations.iter().any(|location| !is_unset(&location.presence))
 }
 
 /// Whether a verdict says anything: a credential without any copy does not.
-fn matters(snapshot: &Snapshot, verdict: &Verdict) -> bool {
+pub(super) fn matters(snapshot: &Snapshot, verdict: &Verdict) -> bool {
     let credential = snapshot.consumers.get(verdict.consumer.index()).map(|c| c.credential);
     !matches!(verdict.today, Standing::Nothing)
         || verdict.wanted.is_some()
@@ -92,11 +104,19 @@ fn is_unset(presence: &Presence) -> bool {
 /// Why, for each consumer; and what would win if the copy in use vanished, where that is another
 /// secret.
 pub(crate) fn reasons(out: &mut impl Write, proposal: &Proposal) -> Written {
-    let snapshot = &proposal.snapshot;
-    let Some(decision) = proposal.decision() else {
-        return Ok(());
-    };
-    if any_secret(proposal) {
+    match proposal.decision() {
+        Some(decision) => reasons_in(out, &proposal.snapshot, decision),
+        None => Ok(()),
+    }
+}
+
+/// The same of a snapshot and a decision.
+pub(crate) fn reasons_in(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    decision: &Decision,
+) -> Written {
+    if any_secret_in(snapshot) {
         section(out, "Why")?;
     }
     for verdict in decision.verdicts.iter().filter(|verdict| matters(snapshot, verdict)) {
@@ -121,7 +141,11 @@ pub(crate) fn reasons(out: &mut impl Write, proposal: &Proposal) -> Written {
 
 /// Each location that can hold a copy, and what is there.
 pub(crate) fn copies(out: &mut impl Write, proposal: &Proposal) -> Written {
-    let snapshot = &proposal.snapshot;
+    copies_in(out, &proposal.snapshot)
+}
+
+/// Each location of a snapshot that can hold a copy, and what is there.
+pub(crate) fn copies_in(out: &mut impl Write, snapshot: &Snapshot) -> Written {
     let with_copy = |credential: CredentialId| {
         snapshot.locations.iter().any(|l| l.credential == credential && !is_unset(&l.presence))
     };
@@ -234,7 +258,7 @@ pub(crate) fn shadows(
     }
 }
 
-fn today(snapshot: &Snapshot, standing: Standing) -> String {
+pub(super) fn today(snapshot: &Snapshot, standing: Standing) -> String {
     match standing {
         Standing::Copy(id) => copy(snapshot, id),
         Standing::Unresolved(id) => {

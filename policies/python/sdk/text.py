@@ -1,0 +1,14 @@
+"""White space as Unicode has it."""
+
+# ``str.strip`` and ``str.isspace`` also count U+001C to U+001F, which do not have the property
+# White_Space; the policies in Rust do not.
+WHITE_SPACE = (
+    "\t\n\v\f\r \u0085\u00a0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
+
+def trim(text: str) -> str:
+    """Returns the text without white space at either end."""
+    return text.strip(WHITE_SPACE)
