@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 #[path = "build/guest.rs"]
 mod guest;
 
+use guest::{Guest, Stack};
+
 const POLICIES: &[&str] = &["binary", "helm"];
 
 fn main() -> ExitCode {
@@ -49,11 +51,20 @@ fn build() -> Result<(), String> {
     if compiled.is_none() && !with_compiler {
         return Err("without the feature `compiler` the policies must be compiled ahead of time: run `deploy/release`, or set PRECEDENT_COMPILED_POLICIES to what `precedent policy compile --out DIR` wrote".to_owned());
     }
-    guest::add_target()?;
+    guest::add_target(&root).map_err(|failure| failure.to_string())?;
     let guests = guest_directory(&out);
     let mut list = String::from("static SHIPPED: &[Shipped] = &[\n");
     for policy in policies()? {
-        let component = guest::build(&root, &guests, &format!("precedent-policy-{policy}"), None)?;
+        let package = format!("precedent-policy-{policy}");
+        let guest = Guest {
+            root: &root,
+            package: &package,
+            library: None,
+            example: None,
+            stack: Stack::Small,
+            locked: true,
+        };
+        let component = guest::build(guest, &guests).map_err(|failure| failure.to_string())?;
         let bytes = fs::read(&component)
             .map_err(|error| format!("cannot read {}: {error}", component.display()))?;
         let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();

@@ -1,12 +1,7 @@
 //! A gateway that runs as a service: what another version would change, what would win next, and a new
 //! token.
 
-use std::{
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Output, Stdio},
-};
+use std::{fs, path::PathBuf, process::Output};
 
 use serde_json::{Value, json};
 
@@ -38,17 +33,8 @@ fn unit(sandbox: &Sandbox, name: &str) -> PathBuf {
 }
 
 fn rotate(sandbox: &Sandbox, args: &[&str], secret: &str) -> (Output, String) {
-    let mut child = sandbox
-        .command()
-        .args(["rotate", "--policy", "binary"])
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let words = [&["rotate", "--policy", "binary"], args].concat();
+    let output = sandbox.fed(&words, secret.as_bytes());
     let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(!said.contains("canary-"), "a secret in {said}");

@@ -16,7 +16,7 @@ fn installed() -> Sandbox {
     let drop_ins = units.join("openclaw-gateway.service.d");
     fs::create_dir_all(&drop_ins).unwrap();
     let from = root().join("deploy/systemd");
-    for name in ["precedent-check.service", "precedent-check.timer"] {
+    for name in ["precedent-check.service", "precedent-check.timer", "precedent-watch.service"] {
         fs::copy(from.join(name), units.join(name)).unwrap();
     }
     let drop_in = "openclaw-gateway.service.d/10-precedent.conf";
@@ -39,7 +39,21 @@ fn systemd_is_content_with_every_unit() {
     let sandbox = installed();
     fs::create_dir_all(sandbox.path("run")).unwrap();
     let units = sandbox.path("home/.config/systemd/user");
-    for unit in ["openclaw-gateway.service", "precedent-check.service", "precedent-check.timer"] {
+    // The other way to start it, as a comment says it.
+    let drop_ins = units.join("openclaw-gateway.service.d");
+    let text = fs::read_to_string(drop_ins.join("10-precedent.conf")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("#   ExecStart="));
+    let lines: Vec<String> =
+        lines.map(|line| format!("ExecStart={}", line.replace("COMMAND", "/bin/true"))).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let lines = lines.join("\n");
+    fs::write(drop_ins.join("20-exec.conf"), format!("[Service]\n{lines}\n")).unwrap();
+    for unit in [
+        "openclaw-gateway.service",
+        "precedent-check.service",
+        "precedent-check.timer",
+        "precedent-watch.service",
+    ] {
         // `%h` is the home of whoever runs the tool.
         let output = Command::new(&analyze)
             .args(["verify", "--user", "--man=no"])

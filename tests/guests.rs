@@ -65,6 +65,13 @@ fn each_limit_has_a_name() {
     assert_eq!(sandbox.run(&["apply"]).code, Some(0), "the right policy still repairs");
 }
 
+/// What a guest allocates is its own, also where the standard library keeps an allocator besides.
+#[test]
+fn two_allocators_in_a_guest_keep_out_of_each_other() {
+    let run = run_way(&generous(), "two-allocators");
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
 #[test]
 fn each_host_rule_has_a_name() {
     let sandbox = generous();

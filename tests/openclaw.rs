@@ -6,11 +6,13 @@
 //! | `installation` | a release in a home of its own |
 //! | `lock` | who writes the configuration when both want to |
 //! | `matrix` | states of the copies: what explain says, and what the programs do |
+//! | `provide` | it asks us for its token, and applies a plan of ours |
 //! | `service` | a unit that holds the only copy of the token |
 
 mod installation;
 mod lock;
 mod matrix;
+mod provide;
 mod service;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, TOKEN, helm};
+use crate::support::{Sandbox, TOKEN, helm, hosted};
 
 /// Promise 2: change the secrets, keep which are equal, and the plan's changes are the same bytes.
 #[test]
@@ -75,11 +75,10 @@ fn fingerprints_are_an_installations_own() {
 #[test]
 fn a_target_that_moved_is_not_written_over() {
     use precedent::{
-        Host,
+        Error, Host,
         apply::ApplyFault,
         config::{Deployment, Manifest},
         model::Phase,
-        observe::Machine,
         secret::Key,
     };
 
@@ -100,13 +99,13 @@ fn a_target_that_moved_is_not_written_over() {
     let parsed = Manifest::parse(&path, manifest).unwrap();
     let deployment = Deployment::new(&path, manifest, &parsed, None).unwrap();
     let (policy, _) = helm();
-    let host = Host::new(deployment, policy, Key::new([7; 32])).unwrap();
-    let proposal = host.propose(&Machine::default(), Phase::Start, 0).unwrap();
+    let host = hosted(Host::builder().deployment(deployment).key(Key::new([7; 32])), policy);
+    let proposal = host.propose(Phase::Start).unwrap();
     assert_eq!(proposal.plan().unwrap().changes().len(), 2);
 
     let theirs = sandbox.config_text().replace("local", "remote");
     std::fs::write(sandbox.config(), &theirs).unwrap();
-    let error = host.apply(&proposal, None).unwrap_err();
+    let Error::Apply(error) = host.apply(&proposal).unwrap_err() else { panic!("it applied") };
     assert!(matches!(error.fault, ApplyFault::Moved { .. }), "{error}");
     assert!(error.is_retryable());
     assert_eq!(sandbox.config_text(), theirs);

@@ -10,24 +10,22 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use precedent::{
     Host, Proposal, Ruling,
-    apply::{ApplyError, Runs},
+    apply::ApplyError,
     config::Deployment,
     decide::json,
     model::{Location, Phase, Presence, Snapshot},
-    observe::{Command, FileContents, Machine, Memory, ReadError, World},
+    observe::{Memory, World, observe},
     plan::{Plan, after},
-    record::StateFolder,
     secret::Key,
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use tempfile::TempDir;
 
-use crate::support::shipped_policy;
+use crate::support::{hosted, shipped_policy, world::Below};
 use installation::{Installation, Secrets};
 
 const NOW: u64 = 1_700_000_000;
@@ -68,7 +66,7 @@ fn host(setting: Setting) -> &'static Host {
             let (policy, reference) = shipped_policy(name);
             let mut deployment = Deployment::without_manifest(reference).unwrap();
             deployment.settings = serde_json::from_str(settings).unwrap();
-            Host::new(deployment, policy, Key::new([7; 32])).unwrap()
+            hosted(Host::builder().deployment(deployment).key(key()), policy)
         };
         SETTINGS.into_iter().map(host).collect()
     });
@@ -79,10 +77,18 @@ fn any_phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(vec![Phase::Start, Phase::Restart, Phase::Check, Phase::Repair])
 }
 
+fn key() -> Key {
+    Key::new([7; 32])
+}
+
+fn propose(host: &Host, world: &dyn World, phase: Phase) -> Proposal {
+    host.plan(observe(host.deployment(), world, &key(), phase, NOW)).unwrap()
+}
+
 /// An installation in a folder, and nothing else of the machine.
 struct Home {
     folder: TempDir,
-    variables: BTreeMap<String, String>,
+    world: Below,
 }
 
 impl Home {
@@ -93,11 +99,11 @@ impl Home {
             fs::write(path, text).unwrap();
         }
         let variables = installation.variables(folder.path(), secrets);
-        Self { folder, variables }
+        Self { world: Below { folder: folder.path().to_owned(), variables }, folder }
     }
 
     fn propose(&self, host: &Host, phase: Phase) -> Proposal {
-        host.propose(self, phase, NOW).unwrap()
+        propose(host, &self.world, phase)
     }
 
     /// Every file by its path in the folder. What was minted is no two times the same.
@@ -116,35 +122,6 @@ impl Home {
             }
         }
         files
-    }
-}
-
-impl World for Home {
-    fn raw_variable(&self, name: &str) -> Option<Option<zeroize::Zeroizing<String>>> {
-        self.variables.get(name).map(|value| Some(value.clone().into()))
-    }
-
-    fn read(&self, path: &Path) -> Result<FileContents, ReadError> {
-        if !path.starts_with(self.folder.path()) {
-            return Err(ReadError::Absent);
-        }
-        Machine::default().read(path)
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        path.starts_with(self.folder.path()) && path.exists()
-    }
-
-    fn list(&self, folder: &Path) -> Vec<String> {
-        if folder.starts_with(self.folder.path()) {
-            Machine::default().list(folder)
-        } else {
-            vec![]
-        }
-    }
-
-    fn run(&self, _: &Command<'_>) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-        None
     }
 }
 
@@ -168,10 +145,11 @@ impl Tally {
 /// The one place in which a plan is applied, with all that a run keeps.
 fn apply(host: &Host, proposal: &Proposal) -> Result<(), ApplyError> {
     let state = tempfile::tempdir().unwrap();
-    let state = StateFolder::new(state.path().to_owned());
-    let keep = host.deployment().backups;
-    let runs = Runs::lock(&state, &host.deployment().name, "test", keep, Duration::ZERO).unwrap();
-    host.apply(proposal, Some(&runs)).map(|_| ())
+    let deployment = host.deployment().clone();
+    let builder = Host::builder().deployment(deployment).key(key()).journal(state.path());
+    let installation = builder.installation().unwrap();
+    let turn = installation.turn(proposal.snapshot.phase).unwrap();
+    turn.apply(proposal).map(|_| ())
 }
 
 /// 64 hexadecimal digits are what the host mints.
@@ -223,7 +201,7 @@ fn in_json(plan: &Plan) -> String {
 fn after_a_plan_nothing_is_left_to_do() {
     let all = (Installation::any(), any_setting(), any_phase());
     let shown = Tally::default();
-    proptest!(config(96), |((installation, setting, phase) in all)| {
+    proptest!(config(192), |((installation, setting, phase) in all)| {
         let host = host(setting);
         let home = Home::of(&installation, &Secrets::default());
         let first = home.propose(host, phase);
@@ -257,7 +235,7 @@ fn a_plan_depends_on_equality_alone() {
             let mut world = Memory::default();
             world.variables = installation.variables(root, secrets);
             world.files = installation.files(root, secrets).into_iter().collect();
-            let proposal = host(setting).propose(&world, phase, NOW).unwrap();
+            let proposal = propose(host(setting), &world, phase);
             if proposal.plan().is_some_and(|plan| !plan.is_empty()) {
                 shown.count();
             }

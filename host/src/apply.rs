@@ -28,7 +28,7 @@ mod transact;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::Snapshot,
@@ -45,7 +45,7 @@ use lock::GatewayLock;
 use transact::{Writing, transact};
 
 /// What became of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Status {
@@ -60,7 +60,7 @@ pub enum Status {
 }
 
 /// A change and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeOutcome {
     /// The location or fact.
     pub to: String,
@@ -71,15 +71,15 @@ pub struct ChangeOutcome {
 }
 
 /// What became of a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// One for each change, in order.
     pub changes: Vec<ChangeOutcome>,
     /// The run's number, for taking it back.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
     /// Why there is nothing to take it back with.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_backup: Option<String>,
 }
 

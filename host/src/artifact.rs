@@ -15,8 +15,9 @@ mod compiler;
 mod kept;
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -26,6 +27,7 @@ use wasmtime::component::Component;
 use crate::{
     config::PathTemplate,
     decide::{DecideError, Engine, Limits, Policy},
+    observe::World,
     secret::{Key, hex},
 };
 
@@ -47,6 +49,19 @@ pub enum PolicyRef {
     Shipped(String),
     /// A component in a file.
     File(PathTemplate),
+    /// A component in memory.
+    Bytes(PolicyBytes),
+}
+
+/// The policy where nobody names one; a build without it takes the one that it has.
+const DEFAULT: &str = "binary";
+
+impl Default for PolicyRef {
+    fn default() -> Self {
+        let shipped = shipped();
+        let default = shipped.iter().find(|name| **name == DEFAULT).or(shipped.first());
+        Self::Shipped(default.copied().unwrap_or(DEFAULT).to_owned())
+    }
 }
 
 impl PolicyRef {
@@ -58,6 +73,67 @@ impl PolicyRef {
         } else {
             Self::Shipped(text.to_owned())
         }
+    }
+
+    /// The same, where a relative path is relative to where this process is, not to a manifest.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be told.
+    pub fn from_here(self) -> Result<Self, ArtifactError> {
+        let Self::File(PathTemplate::One(path)) = self else { return Ok(self) };
+        let absolute = std::path::absolute(&path).map_err(|error| ArtifactError::Read {
+            path: PathBuf::from(&path),
+            reason: format!("cannot tell where this process is: {error}"),
+        })?;
+        Ok(Self::File(PathTemplate::One(absolute.display().to_string())))
+    }
+
+    /// Where it is, if it is in a file. A relative path is relative to `base`.
+    #[must_use]
+    pub fn path(&self, base: &Path, world: &dyn World) -> Option<PathBuf> {
+        let Self::File(template) = self else { return None };
+        template.resolve(base, &|name| world.variable(name), &|path| world.exists(path))
+    }
+}
+
+impl From<&str> for PolicyRef {
+    fn from(text: &str) -> Self {
+        Self::from_argument(text)
+    }
+}
+
+impl From<&Path> for PolicyRef {
+    fn from(path: &Path) -> Self {
+        Self::File(PathTemplate::One(path.display().to_string()))
+    }
+}
+
+impl From<PathBuf> for PolicyRef {
+    fn from(path: PathBuf) -> Self {
+        Self::from(path.as_path())
+    }
+}
+
+impl From<&[u8]> for PolicyRef {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(PolicyBytes(bytes.into()))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for PolicyRef {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::from(bytes.as_slice())
+    }
+}
+
+/// A component's bytes. Its `Debug` says how many.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PolicyBytes(Arc<[u8]>);
+
+impl fmt::Debug for PolicyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PolicyBytes({})", self.0.len())
     }
 }
 
@@ -214,13 +290,33 @@ pub fn load(
             let loaded = compile(engine, &bytes, &digest, &policy, limits, cache)?;
             (policy, digest, loaded)
         }
+        PolicyRef::Bytes(PolicyBytes(bytes)) => {
+            let digest = digest_of(bytes);
+            let policy = format!("the policy {digest}");
+            let loaded = compile(engine, bytes, &digest, &policy, limits, cache)?;
+            (policy, digest, loaded)
+        }
     };
     Policy::new(engine, &component, digest, limits)
         .map(|policy| policy.with_warnings(warnings))
         .map_err(|source| ArtifactError::Policy { policy, source })
 }
 
-fn read(path: &Path, limits: Limits) -> Result<Vec<u8>, ArtifactError> {
+/// Size of the component, in bytes; none where the host carries only what was compiled of it.
+#[cfg(feature = "workbench")]
+#[must_use]
+pub fn component_size(reference: &PolicyRef, path: Option<&Path>) -> Option<u64> {
+    match reference {
+        PolicyRef::Shipped(name) => {
+            let shipped = SHIPPED.iter().find(|policy| policy.name == name)?;
+            u64::try_from(shipped.component?.len()).ok()
+        }
+        PolicyRef::File(_) => Some(fs::metadata(path?).ok()?.len()),
+        PolicyRef::Bytes(PolicyBytes(bytes)) => u64::try_from(bytes.len()).ok(),
+    }
+}
+
+pub(crate) fn read(path: &Path, limits: Limits) -> Result<Vec<u8>, ArtifactError> {
     let failed = |error: std::io::Error| ArtifactError::Read {
         path: path.to_owned(),
         reason: error.to_string(),

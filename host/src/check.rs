@@ -1,6 +1,6 @@
 //! The host's own rules. A decision that breaks one is refused whole, and nothing is written.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     config::Grants,
@@ -39,10 +39,10 @@ impl Checked<'_> {
 }
 
 /// A host rule that a decision breaks.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Violation {
     /// Stable word for scripts, such as `not-granted`.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// What the policy wanted and why it may not.
     pub message: String,
 }
@@ -93,7 +93,7 @@ struct Checker<'c> {
 
 impl<'c> Checker<'c> {
     fn break_rule(&mut self, rule: &'static str, message: String) {
-        self.found.push(Violation { rule, message });
+        self.found.push(Violation { rule: rule.into(), message });
     }
 
     fn known(&mut self, ids: &[LocationId], what: &str) {

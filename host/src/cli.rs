@@ -4,34 +4,62 @@
 //! |---|---|
 //! | `args` | the words of the command line |
 //! | `session` | manifest, policy and journal of one call |
+//! | `launch` | what a program is started with, and whether it would use it |
 //! | `selection` | which deployment and policy the words select |
+//! | `subject` | the policy that the workbench works on |
 //! | `key` | the installation's key, and what it is good for |
-//! | `writing` | the right to write: the lock, and what a run that was killed left |
+//! | `progress` | how far something has come that takes long |
 //! | `memory` | keeps secrets out of what outlives the process |
 //! | `exit` | exit codes, in one place |
 //! | `compare` | one installation under two versions |
+//! | `candidate` | a policy that is tried, and what it may have done |
+//! | `records` | which records of the journal are meant, and what cannot be read of it |
 //! | `text`, `json` | what people and scripts are shown |
-//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `test`, `policy` | a verb each |
+//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `provide`, `exec`, `watch`, `test`, `policy`, `log`, `replay`, `what_if` | a verb each |
 
 mod apply;
 mod args;
+#[cfg(feature = "workbench")]
+mod candidate;
+#[cfg(feature = "workbench")]
+mod capture;
 mod check;
 mod compare;
+#[cfg(feature = "exec")]
+mod exec;
 mod exit;
 mod explain;
 mod json;
+#[cfg(feature = "workbench")]
 mod key;
+#[cfg(feature = "exec")]
+mod launch;
+#[cfg(feature = "workbench")]
+mod log;
 mod memory;
 mod plan;
 mod policy;
+#[cfg(feature = "workbench")]
+mod progress;
+#[cfg(feature = "provide")]
+mod provide;
+#[cfg(feature = "workbench")]
+mod records;
+#[cfg(feature = "workbench")]
+mod replay;
 mod rollback;
 mod rotate;
 mod selection;
 mod session;
-#[cfg(feature = "cases")]
+#[cfg(feature = "workbench")]
+mod subject;
+#[cfg(feature = "workbench")]
 mod test;
 mod text;
-mod writing;
+#[cfg(feature = "watch")]
+mod watch;
+#[cfg(feature = "workbench")]
+mod what_if;
 
 use std::{io::Write, process::ExitCode};
 
@@ -57,9 +85,23 @@ pub(crate) fn main() -> ExitCode {
         Verb::Check(options) => check::run(options),
         Verb::Rotate(options) => rotate::run(options),
         Verb::Rollback(options) => rollback::run(options),
-        #[cfg(feature = "cases")]
+        #[cfg(feature = "provide")]
+        Verb::Provide(options) => provide::run(options),
+        #[cfg(feature = "workbench")]
         Verb::Test(options) => test::run(options),
+        #[cfg(feature = "workbench")]
+        Verb::Capture(options) => capture::run(options),
+        #[cfg(feature = "exec")]
+        Verb::Exec(options) => exec::run(options),
+        #[cfg(feature = "watch")]
+        Verb::Watch(options) => watch::run(options),
         Verb::Policy(options) => policy::run(options),
+        #[cfg(feature = "workbench")]
+        Verb::Log(options) => log::run(options),
+        #[cfg(feature = "workbench")]
+        Verb::Replay(options) => replay::run(options),
+        #[cfg(feature = "workbench")]
+        Verb::WhatIf(options) => what_if::run(options),
     };
     match result {
         Ok(exit) => exit.into(),

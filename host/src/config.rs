@@ -9,6 +9,7 @@
 //! | `merge` | declarations on top of others |
 //! | `spec` | what is declared, with every name looked up |
 //! | `path` | paths with variables |
+//! | `settings` | where in a manifest a setting stands |
 
 mod declare;
 mod deployment;
@@ -16,6 +17,8 @@ mod manifest;
 mod merge;
 mod path;
 mod preset;
+#[cfg(feature = "workbench")]
+mod settings;
 mod spec;
 
 pub use declare::{ReferenceForm, Scope, Trim};
@@ -25,6 +28,8 @@ pub use manifest::schema;
 pub use manifest::{Manifest, ManifestError, Mode, read_text};
 pub use path::{Candidate, PathTemplate};
 pub use preset::PRESETS;
+#[cfg(feature = "workbench")]
+pub use settings::settings_error;
 pub use spec::{ConsumerSpec, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec, PlaceSpec};
 
 pub use crate::document::Syntax;

@@ -34,9 +34,17 @@ pub enum Error {
     /// The deployment's runs could not be used.
     #[error(transparent)]
     Runs(#[from] RunsError),
+    /// A case cannot be used.
+    #[cfg(feature = "cases")]
+    #[error(transparent)]
+    Case(#[from] crate::cases::CaseError),
     /// The journal or the key could not be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// There is no thread to run on any more.
+    #[cfg(feature = "tokio")]
+    #[error("the runtime is shutting down, so nothing was begun")]
+    ShutDown,
 }
 
 /// A stage of a run.
@@ -63,12 +71,29 @@ impl Error {
     pub fn stage(&self) -> Stage {
         match self {
             Self::Manifest(_) => Stage::Configure,
+            #[cfg(feature = "cases")]
+            Self::Case(_) => Stage::Configure,
             Self::Engine(_) | Self::Artifact(_) => Stage::Load,
+            #[cfg(feature = "tokio")]
+            Self::ShutDown => Stage::Load,
             Self::Decide(_) => Stage::Decide,
             Self::Check(_) => Stage::Check,
             Self::Apply(_) | Self::Runs(_) => Stage::Apply,
             Self::Record(_) => Stage::Record,
         }
+    }
+
+    /// The error and its causes in one line, each said once: what stands in the journal.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let mut chain = vec![self.to_string()];
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        chain.dedup();
+        chain.join(": ")
     }
 
     /// Whether the same run may succeed later.

@@ -8,7 +8,7 @@
 //! | `input` | an input taken apart: a pointer, a value, a document |
 //! | `leaves` | everything that a document says, read by others than the editor |
 //! | `documents` | what must hold of an edit |
-//! | `texts` | manifests, cases, answers |
+//! | `texts` | manifests, cases, journals, answers |
 //! | `sight` | a deployment of any files, as a pass sees it |
 //! | `scene` | any snapshot, grants and decision |
 //! | `promises` | what must hold of a decision that passes the host's rules |
@@ -42,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("dotenv", |bytes| documents::edits(bytes, Syntax::Dotenv)),
     ("environment-file", |bytes| documents::edits(bytes, Syntax::EnvironmentFile)),
     ("intent", crate::apply::fuzz::decode),
+    ("journal", texts::journal),
     ("json", |bytes| documents::edits(bytes, Syntax::Json)),
     ("json5", |bytes| documents::edits(bytes, Syntax::Json5)),
     ("manifest", texts::manifest),

@@ -1,117 +1,115 @@
-//! Runs the stages.
+//! Runs the stages: what an embedding program holds.
+//!
+//! | module | what |
+//! |---|---|
+//! | `builder` | from a manifest and a policy to a [`Host`] |
+//! | `installation` | a deployment on this machine, with what is kept of its runs |
+//! | `turn` | the right to write |
+//! | `ruling` | what the policy and the host's rules make of what was seen |
+//! | `reconcile` | everything in one call |
+//! | `event` | what happens in a run, for whoever wants to be told |
+//! | `reloading` | a policy file that may change while the program runs |
+//! | `asynchronous` | the same from tokio |
 
-use std::collections::{BTreeSet, HashMap};
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod builder;
+mod event;
+mod installation;
+mod reconcile;
+mod reloading;
+mod ruling;
+mod turn;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 
 use crate::{
     Error,
-    apply::{ApplyError, Outcome, Recovery, Runs, RunsError, apply, sweep, unchanged},
-    check::{Violation, Violations, check},
-    config::{Deployment, Mode},
-    decide::Policy,
-    model::{
-        ConsumerId, Decision, LocationId, Phase, Presence, Refusal, Severity, Snapshot, Standing,
-        Verdict,
-    },
-    observe::{Observed, World, observe},
-    plan::{Plan, after, drifts, plan},
-    secret::{Key, Vault},
+    apply::{ApplyError, Outcome},
+    config::Deployment,
+    decide::{Answer, Policy},
+    model::{ConsumerId, Decision, LocationId, Phase, Presence, Snapshot, Standing, Verdict},
+    observe::Observed,
+    record::{Digests, Record},
 };
 
-/// A policy, a deployment and a key: all that a run needs beside the world it looks at.
-#[derive(Debug)]
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncHost;
+pub use builder::Builder;
+pub use event::Event;
+pub use installation::Installation;
+pub use reconcile::Reconciled;
+pub use reloading::{Active, Rejected, ReloadStatus, Reloaded, Reloading};
+pub use ruling::{Proposal, Ruling, rule};
+pub use turn::Turn;
+
+/// A policy and a deployment on this machine: all that a run needs. Made by [`Host::builder`]. A clone
+/// costs two counters and shares everything, and any number of threads may use it at once.
+///
+/// ```
+/// use precedent::{Host, model::Phase, observe::Memory};
+/// use secrecy::ExposeSecret;
+///
+/// // A real program leaves the world out: then it is this machine.
+/// let mut world = Memory::default();
+/// world.variables.insert("OPENCLAW_GATEWAY_TOKEN".into(), "of-this-week".into());
+/// let remote = r#"{"gateway": {"remote": {"token": "of-last-week"}}}"#;
+/// world.files.insert("/home/node/.openclaw/openclaw.json".into(), remote.into());
+///
+/// let host = Host::builder().policy("helm").world(world).build()?;
+/// let proposal = host.propose(Phase::Start)?;
+/// let token = proposal.resolve("gateway", "gateway-token")?;
+/// assert_eq!(token.secret.expose_secret(), "of-this-week");
+/// assert_eq!(proposal.plan().map(|plan| plan.changes().len()), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
 pub struct Host {
-    deployment: Deployment,
-    policy: Policy,
-    key: Key,
-}
-
-/// What a run came to before anything is written.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Proposal {
-    /// What was seen.
-    pub snapshot: Snapshot,
-    /// What the policy and the host's rules say.
-    pub ruling: Ruling,
-    vault: Vault,
-}
-
-/// What was seen, and what kept the policy from answering.
-#[derive(Debug)]
-pub struct Undecided {
-    /// What was seen.
-    pub snapshot: Snapshot,
-    /// What went wrong.
-    pub error: Error,
-}
-
-/// What the policy and the host's rules say.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Ruling {
-    /// A decision that keeps the rules, and what it comes to.
-    Decided(Decision, Plan),
-    /// The policy says no.
-    Refused(Refusal),
-    /// The decision breaks the host's rules.
-    Violated(Decision, Violations),
-}
-
-impl Proposal {
-    /// The plan, if there is one.
-    #[must_use]
-    pub fn plan(&self) -> Option<&Plan> {
-        match &self.ruling {
-            Ruling::Decided(_, plan) => Some(plan),
-            _ => None,
-        }
-    }
-
-    /// The decision, if there is one, even where it breaks the rules.
-    #[must_use]
-    pub fn decision(&self) -> Option<&Decision> {
-        match &self.ruling {
-            Ruling::Decided(decision, _) | Ruling::Violated(decision, _) => Some(decision),
-            Ruling::Refused(_) => None,
-        }
-    }
-
-    /// Whether nothing drifts, nothing is to change, and neither host nor policy found an error.
-    #[must_use]
-    pub fn is_in_order(&self) -> bool {
-        let Ruling::Decided(decision, plan) = &self.ruling else {
-            return false;
-        };
-        let mut findings = self.snapshot.findings.iter().chain(&decision.findings);
-        plan.is_empty() && !self.drifts() && findings.all(|f| f.severity < Severity::Error)
-    }
-
-    /// Whether a consumer would today get another secret than the decision wants, or fail.
-    #[must_use]
-    pub fn drifts(&self) -> bool {
-        self.decision().is_some_and(|decision| {
-            decision.verdicts.iter().any(|verdict| drifts(&self.snapshot, verdict))
-        })
-    }
+    installation: Arc<Installation>,
+    policy: Arc<Policy>,
 }
 
 impl Host {
-    /// Has the policy check the deployment's settings, and keeps all three.
+    /// Begins a host.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Loads the policy of an installation's deployment, and has it check its settings.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy cannot be loaded, and where it refuses the settings.
+    pub fn open(installation: Arc<Installation>) -> Result<Self, Error> {
+        let policy = installation.load()?;
+        Self::with_policy(installation, policy)
+    }
+
+    /// Takes a policy that is loaded already, and has it check the deployment's settings.
     ///
     /// # Errors
     ///
     /// Where the policy refuses the settings.
-    pub fn new(deployment: Deployment, policy: Policy, key: Key) -> Result<Self, Error> {
-        policy.validate_settings(&deployment.settings)?;
-        Ok(Self { deployment, policy, key })
+    pub fn with_policy(installation: Arc<Installation>, policy: Policy) -> Result<Self, Error> {
+        policy.validate_settings(&installation.deployment.settings)?;
+        Ok(Self { installation, policy: Arc::new(policy) })
+    }
+
+    /// The deployment on this machine.
+    #[must_use]
+    pub fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     /// The deployment.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
-        &self.deployment
+        &self.installation.deployment
     }
 
     /// The policy.
@@ -120,40 +118,102 @@ impl Host {
         &self.policy
     }
 
+    /// Observes. What cannot be read is a finding, and the rest goes on.
+    #[must_use]
+    pub fn observe(&self, phase: Phase) -> Observed {
+        self.installation.observe(phase)
+    }
+
+    /// Asks the policy, and nobody else: what it answers is neither checked nor planned.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy cannot answer. Its no is an [`Answer`].
+    pub fn decide(&self, snapshot: &Snapshot) -> Result<Answer, Error> {
+        Ok(self.policy.decide(snapshot)?)
+    }
+
+    /// Decides, checks and plans on what was seen. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy cannot answer; that is recorded. Its no, and a decision that breaks the rules, are
+    /// a [`Ruling`].
+    pub fn plan(&self, observed: Observed) -> Result<Proposal, Error> {
+        let Observed { snapshot, vault } = observed;
+        match rule(&self.policy, &self.deployment().grants, &snapshot) {
+            Ok(ruling) => {
+                let policy = self.policy.digest().to_owned();
+                let proposal = Proposal { snapshot, ruling, policy, vault };
+                self.installation.observer.tell(Event::Proposed(&proposal));
+                Ok(proposal)
+            }
+            Err(error) => {
+                let mut record = self.begun(&snapshot);
+                record.error = Some(error.in_one_line());
+                self.installation.record(&record);
+                Err(error)
+            }
+        }
+    }
+
     /// Observes, decides, checks and plans. Writes nothing.
     ///
     /// # Errors
     ///
-    /// Where the policy cannot answer. Its no, and a decision that breaks the rules, are a
-    /// [`Ruling`].
-    pub fn propose(&self, world: &dyn World, phase: Phase, now: u64) -> Result<Proposal, Error> {
-        self.consider(self.observe(world, phase, now)).map_err(|undecided| undecided.error)
+    /// Those of [`Host::plan`].
+    pub fn propose(&self, phase: Phase) -> Result<Proposal, Error> {
+        self.plan(self.observe(phase))
     }
 
-    /// Observes.
-    #[must_use]
-    pub fn observe(&self, world: &dyn World, phase: Phase, now: u64) -> Observed {
-        observe(&self.deployment, world, &self.key, phase, now)
-    }
-
-    /// Observes as if one attribute of the deployment were another: what would be under another
-    /// version, say.
-    #[must_use]
-    pub fn observe_as(
+    /// The same with a new secret for a credential, which the policy may say where to put; none where the
+    /// deployment has no such credential.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::plan`].
+    pub fn propose_with(
         &self,
-        world: &dyn World,
         phase: Phase,
-        now: u64,
-        (name, value): (&str, &str),
-    ) -> Observed {
-        let mut deployment = self.deployment.clone();
-        deployment.attributes.insert(name.to_owned(), value.to_owned());
-        observe(&deployment, world, &self.key, phase, now)
+        credential: &str,
+        secret: SecretString,
+    ) -> Result<Option<Proposal>, Error> {
+        let mut observed = self.observe(phase);
+        let is_known = self.installation.bring(&mut observed, credential, secret);
+        is_known.then(|| self.plan(observed)).transpose()
     }
 
-    /// Puts a new secret beside what was seen: see [`Observed::bring`].
-    pub fn bring(&self, observed: &mut Observed, credential: &str, secret: SecretString) -> bool {
-        observed.bring(&self.key, credential, secret)
+    /// Applies what was proposed, in a turn of its own, and records it: see [`Turn::apply`]. Whoever looks
+    /// and writes wants [`Host::reconcile`], which keeps others out from before the look.
+    ///
+    /// # Errors
+    ///
+    /// Where another run has the deployment, a run that was killed cannot be mended, or a file moved or
+    /// could not be written; each is then as it was.
+    pub fn apply(&self, proposal: &Proposal) -> Result<Outcome, Error> {
+        let applied = self.installation.turn(proposal.snapshot.phase)?.apply(proposal);
+        self.record(proposal, Some(&applied));
+        Ok(applied?)
+    }
+
+    /// Adds a run to the journal; `applied` is none where nothing was to be written. What writes by
+    /// itself, such as [`Host::reconcile`], has recorded it.
+    pub fn record(&self, proposal: &Proposal, applied: Option<&Result<Outcome, ApplyError>>) {
+        let mut record = self.begun(&proposal.snapshot);
+        record.ruled(&proposal.ruling);
+        if let Some(applied) = applied {
+            record.applied(applied);
+        }
+        self.installation.record(&record);
+    }
+
+    fn begun<'r>(&'r self, snapshot: &'r Snapshot) -> Record<'r> {
+        let mut record = self.installation.begun(snapshot.phase);
+        record.at = snapshot.now;
+        record.policy = Some(self.policy.about().into());
+        record.digests = Some(Digests::of(snapshot, self.policy.digest()));
+        record.snapshot = Some(snapshot);
+        record
     }
 
     /// For each consumer, the copies that it would use in turn if each before it vanished; today's is
@@ -202,109 +262,5 @@ impl Host {
             }
         }
         Ok(self.policy.decide(&then)?.map_or_else(|_| Vec::new(), |decision| decision.verdicts))
-    }
-
-    /// Decides, checks and plans on what was seen.
-    ///
-    /// # Errors
-    ///
-    /// Where the policy cannot answer; with the snapshot, for the record.
-    pub fn consider(&self, observed: Observed) -> Result<Proposal, Box<Undecided>> {
-        let Observed { snapshot, vault } = observed;
-        match self.rule(&snapshot) {
-            Ok(ruling) => Ok(Proposal { snapshot, ruling, vault }),
-            Err(error) => Err(Box::new(Undecided { snapshot, error })),
-        }
-    }
-
-    /// Decides on a snapshot, checks and plans, and sees that deciding again after the plan would
-    /// change nothing more.
-    fn rule(&self, snapshot: &Snapshot) -> Result<Ruling, Error> {
-        let decision = match self.policy.decide(snapshot)? {
-            Ok(decision) => decision,
-            Err(refusal) => return Ok(Ruling::Refused(refusal)),
-        };
-        let checked = match check(snapshot, decision.clone(), &self.deployment.grants) {
-            Ok(checked) => checked,
-            Err(violations) => return Ok(Ruling::Violated(decision, violations)),
-        };
-        let planned = plan(&checked);
-        if let Some(violation) = self.oscillates(snapshot, &planned)? {
-            return Ok(Ruling::Violated(decision, Violations(vec![violation])));
-        }
-        Ok(Ruling::Decided(decision, planned))
-    }
-
-    fn oscillates(&self, snapshot: &Snapshot, planned: &Plan) -> Result<Option<Violation>, Error> {
-        if planned.is_empty() {
-            return Ok(None);
-        }
-        let then = after(snapshot, planned);
-        let again = match self.policy.decide(&then)? {
-            Ok(decision) => decision,
-            Err(refusal) => {
-                return Ok(Some(Violation {
-                    rule: "oscillates",
-                    message: format!("after its own plan the policy refuses: {}", refusal.reason),
-                }));
-            }
-        };
-        let changes = match check(&then, again, &self.deployment.grants) {
-            Ok(checked) => plan(&checked).changes,
-            Err(Violations(found)) => {
-                return Ok(found.into_iter().next().map(|first| Violation {
-                    rule: "oscillates",
-                    message: format!("after its own plan: {}", first.message),
-                }));
-            }
-        };
-        let trace = |changes: &[crate::plan::Change]| {
-            let steps: Vec<String> = changes
-                .iter()
-                .map(|change| match &change.from {
-                    Some(from) => format!("{from} -> {}", change.to),
-                    None => change.to.clone(),
-                })
-                .collect();
-            steps.join(", ")
-        };
-        Ok((!changes.is_empty()).then(|| Violation {
-            rule: "oscillates",
-            message: format!(
-                "the policy is never done: after {} it wants {}",
-                trace(&planned.changes),
-                trace(&changes)
-            ),
-        }))
-    }
-
-    /// Mends the runs of this deployment that were killed. To be called before it is looked at.
-    ///
-    /// # Errors
-    ///
-    /// Where a file can neither be left as it is nor be put back.
-    pub fn recover(&self, runs: &Runs) -> Result<Vec<Recovery>, RunsError> {
-        match self.deployment.mode {
-            Mode::Enforce => runs.recover(&self.key),
-            Mode::Audit => Ok(Vec::new()),
-        }
-    }
-
-    /// Applies what was proposed. A proposal without a plan has nothing to apply, and in a deployment
-    /// that is audited nothing is written. Without `runs` another run may write at the same time, only
-    /// one file can be changed, and it cannot be taken back.
-    ///
-    /// # Errors
-    ///
-    /// Where a file moved or could not be written; each is then as it was.
-    pub fn apply(&self, proposal: &Proposal, runs: Option<&Runs>) -> Result<Outcome, ApplyError> {
-        match (proposal.plan(), self.deployment.mode) {
-            (Some(plan), Mode::Enforce) => {
-                sweep(&proposal.snapshot);
-                apply(plan, &proposal.vault, &self.key, runs)
-            }
-            (Some(plan), Mode::Audit) => Ok(unchanged(plan)),
-            (None, _) => Ok(Outcome::default()),
-        }
     }
 }

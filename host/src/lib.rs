@@ -11,7 +11,8 @@
 //!
 //! The compiler keeps the order: only [`check::check`] makes a [`check::Checked`], [`plan::plan`]
 //! takes nothing else, and [`apply::apply`] takes only a plan, the vault and the key. [`Host`] runs
-//! the stages.
+//! the stages, by [`Host::reconcile`] all of them. There is no global state, nothing is printed, and the
+//! environment is read where the deployment is looked at, and nowhere else.
 //!
 //! # Layout
 //!
@@ -25,7 +26,11 @@
 //! | [`plan`] | the edits | none |
 //! | [`apply`] | writes them | writes the deployment's |
 //! | [`record`] | key and journal | its own folder |
+//! | [`Host`] | runs the stages: what an embedding program holds | none |
+//! | [`Reloading`] | a policy file that may change while the program runs | reads the policy |
+//! | [`Resolved`] | the secret that a program is to be given | none |
 //! | `cases` | policy cases: a snapshot in words, and what is expected | none |
+//! | `prove` | what holds of a policy in every state of a deployment | none |
 //! | [`model`] | what the stages hand to one another | none |
 //! | [`secret`] | secrets, fingerprints, digests | none |
 
@@ -45,11 +50,20 @@ mod host;
 pub mod model;
 pub mod observe;
 pub mod plan;
+#[cfg(feature = "cases")]
+pub mod prove;
 pub mod record;
+mod resolve;
 pub mod secret;
 
 pub use error::{Error, Stage};
-pub use host::{Host, Proposal, Ruling, Undecided};
+#[cfg(feature = "tokio")]
+pub use host::AsyncHost;
+pub use host::{
+    Active, Builder, Event, Host, Installation, Proposal, Reconciled, Rejected, ReloadStatus,
+    Reloaded, Reloading, Ruling, Turn, rule,
+};
+pub use resolve::{ResolveError, Resolved};
 
 /// JSON Schema of `precedent.toml`, for editors.
 #[cfg(feature = "schema")]
@@ -57,3 +71,8 @@ pub use host::{Host, Proposal, Ruling, Undecided};
 pub fn manifest_schema() -> serde_json::Value {
     config::schema()
 }
+
+/// The page on embedding, whose code is run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

@@ -39,7 +39,7 @@ use crate::{
         Consumer, CredentialId, Fault, Location, LocationId, LocationKind, Phase, Place, Pointer,
         Presence, Snapshot,
     },
-    secret::{Key, Vault},
+    secret::{Fingerprint, Key, Vault},
 };
 
 pub use file::{FileContents, ReadError};
@@ -223,13 +223,16 @@ impl Pass<'_> {
         }
         match document.at(pointer) {
             documents::Seen::Nothing => {}
+            documents::Seen::Asker => {
+                location.attributes.insert("asks".to_owned(), "here".to_owned());
+            }
             documents::Seen::Value(value) => location.presence = self.keep(id, spec, &value),
             documents::Seen::Reference(reference) => {
                 if let Some(seen) = reference.seen {
                     location.attributes.insert("resolved-in".to_owned(), seen.to_owned());
                 }
                 let resolved =
-                    reference.value.as_ref().and_then(|value| self.resolved(spec, value));
+                    reference.value.as_ref().and_then(|value| self.resolved(id, spec, value));
                 location.presence = Presence::Reference(reference.with(resolved));
             }
             documents::Seen::Unreadable(fault) => {
@@ -274,8 +277,17 @@ impl Pass<'_> {
         presence
     }
 
-    fn resolved(&self, spec: &LocationSpec, value: &str) -> Option<crate::secret::Fingerprint> {
-        self.known(spec, value).1.fingerprint()
+    /// The same with what a reference leads to.
+    fn resolved(
+        &mut self,
+        id: LocationId,
+        spec: &LocationSpec,
+        value: &str,
+    ) -> Option<Fingerprint> {
+        let (value, presence) = self.known(spec, value);
+        let fingerprint = presence.fingerprint()?;
+        self.vault.insert_behind(id, SecretString::from(value.to_owned()));
+        Some(fingerprint)
     }
 
     fn known<'v>(&self, spec: &LocationSpec, value: &'v str) -> (&'v str, Presence) {

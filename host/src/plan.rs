@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     check::Checked,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What a change does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ChangeKind {
@@ -56,6 +56,15 @@ pub struct Change {
 }
 
 impl Change {
+    /// What changes, as in `env.token -> config.token`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match &self.from {
+            Some(from) => format!("{from} -> {}", self.to),
+            None => self.to.clone(),
+        }
+    }
+
     /// The place in the file, as a person writes it; none for a whole file.
     #[must_use]
     pub fn place(&self) -> Option<String> {
@@ -90,7 +99,7 @@ impl NewContent {
 }
 
 /// A step that is the operator's: the host restarts nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Step {
@@ -156,7 +165,7 @@ impl Plan {
     }
 
     /// The plan with its first changes only: as far as a run came that was stopped.
-    #[cfg(feature = "fuzzing")]
+    #[cfg(feature = "cases")]
     #[doc(hidden)]
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
@@ -235,6 +244,16 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
     }
     plan.targets = targets.into_values().collect();
     plan
+}
+
+/// The actions that would change nothing.
+#[cfg(feature = "cases")]
+pub(crate) fn needless<'c>(checked: &'c Checked<'_>) -> Vec<&'c crate::model::Action> {
+    let snapshot = checked.snapshot();
+    let is_needless = |action: &&crate::model::Action| {
+        edit_for(snapshot, &action.deed).is_some_and(|planned| !planned.is_needed(snapshot))
+    };
+    checked.decision().actions.iter().filter(is_needless).collect()
 }
 
 struct Planned {

@@ -29,6 +29,14 @@ impl Serialize for Fingerprint {
     }
 }
 
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = unhex(&text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| de::Error::custom("a fingerprint is 32 hexadecimal digits"))
+    }
+}
+
 /// How a keyed hash begins where it is written down.
 const KEYED: &str = "hmac-sha256:";
 
@@ -59,7 +67,12 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// The installation's key, from which the keys of fingerprints and digests are derived.
-pub struct Key(Zeroizing<[u8; 32]>);
+#[derive(Clone)]
+pub struct Key {
+    bytes: Zeroizing<[u8; 32]>,
+    /// What the key comes to before the first byte of a message: half of the work of a short one.
+    begun: Hmac<Sha256>,
+}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +84,14 @@ impl Key {
     /// A key from its bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::of(Zeroizing::new(bytes))
+    }
+
+    fn of(bytes: Zeroizing<[u8; 32]>) -> Self {
+        // A key that is shorter than a block is continued with zeros, by the definition of HMAC.
+        let mut block = Zeroizing::new([0; 64]);
+        block.iter_mut().zip(bytes.iter()).for_each(|(to, from)| *to = *from);
+        Self { begun: Hmac::new((&*block).into()), bytes }
     }
 
     /// A new key from the operating system's randomness.
@@ -82,11 +102,11 @@ impl Key {
     pub fn generate() -> std::io::Result<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(std::io::Error::from)?;
-        Ok(Self(bytes))
+        Ok(Self::of(bytes))
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
     /// Fingerprint of a secret.
@@ -107,10 +127,7 @@ impl Key {
     /// Keyed hash under a purpose, so that a value made for one can't serve as another's.
     #[must_use]
     pub(crate) fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        // HMAC takes a key of any length, so this arm is never taken.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
-            return [0; 32];
-        };
+        let mut mac = self.begun.clone();
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(bytes);
@@ -120,21 +137,35 @@ impl Key {
 
 /// The secrets of one pass, by location. Never leaves the host; every value is zeroized on drop.
 #[derive(Default)]
-pub struct Vault(HashMap<LocationId, SecretString>);
+pub struct Vault {
+    /// What stands there in clear: what may be copied from there.
+    plain: HashMap<LocationId, SecretString>,
+    /// What the reference there leads to: what a reader gets, and nobody copies.
+    behind: HashMap<LocationId, SecretString>,
+}
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({} secrets)", self.0.len())
+        write!(f, "Vault({} secrets)", self.plain.len() + self.behind.len())
     }
 }
 
 impl Vault {
     pub(crate) fn insert(&mut self, location: LocationId, secret: SecretString) {
-        self.0.insert(location, secret);
+        self.plain.insert(location, secret);
+    }
+
+    pub(crate) fn insert_behind(&mut self, location: LocationId, secret: SecretString) {
+        self.behind.insert(location, secret);
     }
 
     pub(crate) fn expose(&self, location: LocationId) -> Option<&str> {
-        self.0.get(&location).map(ExposeSecret::expose_secret)
+        self.plain.get(&location).map(ExposeSecret::expose_secret)
+    }
+
+    /// What a reader of the location gets, be it through a reference.
+    pub(crate) fn secret_at(&self, location: LocationId) -> Option<&SecretString> {
+        self.plain.get(&location).or_else(|| self.behind.get(&location))
     }
 }
 
@@ -219,6 +250,17 @@ mod tests {
         assert_ne!(one.fingerprint("token"), one.fingerprint("token "));
         assert_ne!(one.fingerprint("token"), two.fingerprint("token"));
         assert_eq!(one.fingerprint("token").to_string().len(), 8);
+    }
+
+    /// Of a program that knows nothing of this one:
+    /// `printf 'digest\0abc' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707...07`.
+    #[test]
+    fn a_digest_is_hmac_sha_256() {
+        let digest = Key::new([7; 32]).digest(b"abc").to_string();
+        assert_eq!(
+            digest,
+            "hmac-sha256:9195e3ad733a4d2172c569c7a3932a51fe950b4b61d8272d78cf57fa38fdf2b1"
+        );
     }
 
     #[test]

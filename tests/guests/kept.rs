@@ -195,3 +195,26 @@ fn without_a_kept_key_no_code_is_kept() {
     }
     assert_eq!(kept(&sandbox), None);
 }
+
+/// What is kept has a bound: what was not used for longest goes when something new is compiled.
+#[test]
+fn what_is_kept_has_a_bound() {
+    let (sandbox, kept) = compiled();
+    let folder = kept.parent().unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(40 * 24 * 3600);
+    for number in 0..70 {
+        let path = folder.join(format!("{number:02}-of-another-release.cwasm"));
+        fs::write(&path, "code").unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+    }
+    let count = || fs::read_dir(folder).unwrap().count();
+    is_quiet(&sandbox);
+    assert_eq!(count(), 71, "where nothing is compiled, nothing is looked through");
+    fs::File::options().write(true).open(&kept).unwrap().set_modified(old).unwrap();
+    is_quiet(&sandbox);
+    let used = fs::metadata(&kept).unwrap().modified().unwrap();
+    assert!(used.elapsed().unwrap().as_secs() < 3600, "what is used is marked so");
+    assert_eq!(sandbox.run(&["explain", "--policy", "binary"]).code, Some(0));
+    assert_eq!(count(), 64);
+    assert!(kept.exists(), "what was used of late stays");
+}

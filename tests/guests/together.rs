@@ -110,7 +110,7 @@ fn an_expired_copy_is_no_source() {
         source.unwrap().expires = expires;
         let decision = policy.decide(&snapshot).unwrap().unwrap();
         let broken = check(&snapshot, decision, &grants).err().map(|violations| violations.0);
-        let broken: Vec<_> = broken.iter().flatten().map(|violation| violation.rule).collect();
+        let broken: Vec<_> = broken.iter().flatten().map(|violation| &*violation.rule).collect();
         assert_eq!(broken, rules, "expires {expires:?}");
     }
 }

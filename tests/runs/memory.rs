@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    io::{Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -22,6 +23,27 @@ fn long(name: &str) -> String {
 #[test]
 fn at_its_end_the_memory_holds_no_secret() {
     let Some(strace) = tools::program("strace") else { return };
+    let sandbox = three_secrets();
+    let memory = at_its_end(&sandbox, &strace, &["apply"], "", "In sync");
+    for name in ["new", "old", "older"] {
+        assert!(!holds(&memory, &format!("-the-end-of-{name}")), "{name}");
+    }
+    assert_eq!(token(&sandbox), format!("{}\n", long("new")));
+}
+
+/// Nor does one that has given a secret out.
+#[test]
+fn what_was_answered_is_not_kept() {
+    let Some(strace) = tools::program("strace") else { return };
+    let sandbox = three_secrets();
+    let request = r#"{"protocolVersion":1,"provider":"precedent","ids":["gateway-token"]}"#;
+    let given = format!("{}\"}}}}\n", long("new"));
+    let memory = at_its_end(&sandbox, &strace, &["provide"], request, &given);
+    assert!(!holds(&memory, "-the-end-of-new"));
+}
+
+/// A secret in a file, and older ones where it is to be written.
+fn three_secrets() -> Sandbox {
     let sandbox = Sandbox::two_files().without("OPENCLAW_GATEWAY_TOKEN");
     fs::write(sandbox.path("home/secret"), format!("{}\n", long("new"))).unwrap();
     fs::write(sandbox.path("home/token"), format!("{}\n", long("old"))).unwrap();
@@ -33,32 +55,38 @@ fn at_its_end_the_memory_holds_no_secret() {
     );
     fs::write(sandbox.path("home/precedent.toml"), manifest).unwrap();
     assert_eq!(sandbox.run(&["explain"]).code, Some(0));
+    sandbox
+}
+
+/// What the memory holds of a run that was handed `input`, has said everything up to `last`, and waits
+/// before it ends.
+fn at_its_end(sandbox: &Sandbox, strace: &Path, args: &[&str], input: &str, last: &str) -> Vec<u8> {
     let strace = strace.to_str().unwrap();
     let delay = ["-e", "trace=exit_group", "-e", "inject=exit_group:delay_enter=3s"];
     let strace = [&[strace, "-f", "-qq", "-o", "/dev/null"], &delay[..]].concat();
     let mut command = sandbox.command_under(&strace);
-    command.arg("apply");
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    // It has said everything, and waits before it ends.
+    command.args(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let mut said = Vec::new();
     let mut stdout = child.stdout.take().unwrap();
     let mut bytes = [0; 4096];
-    while !String::from_utf8_lossy(&said).contains("In sync") {
+    while !String::from_utf8_lossy(&said).contains(last) {
         let read = stdout.read(&mut bytes).unwrap();
-        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&said));
+        assert_ne!(read, 0, "it ended before it had said all");
         said.extend_from_slice(&bytes[..read]);
     }
     thread::sleep(Duration::from_millis(700));
     let traced = format!("/proc/{0}/task/{0}/children", child.id());
     let traced = fs::read_to_string(traced).unwrap();
     let memory = memory(traced.split_whitespace().next().unwrap());
-    let holds = |text: &str| memory.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(holds("PRECEDENT_STATE_DIR="), "what it may hold is found");
-    for name in ["new", "old", "older"] {
-        assert!(!holds(&format!("-the-end-of-{name}")), "{name}");
-    }
+    assert!(holds(&memory, "PRECEDENT_STATE_DIR="), "what it may hold is found");
     child.wait().unwrap();
-    assert_eq!(token(&sandbox), format!("{}\n", long("new")));
+    memory
+}
+
+fn holds(memory: &[u8], text: &str) -> bool {
+    memory.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// What a process can write to: its heap and its stacks.

@@ -15,11 +15,24 @@ pub(crate) fn misbehaving() -> &'static PathBuf {
 
 /// The policy of the guide, an example of the SDK.
 pub(crate) fn environment_wins() -> PathBuf {
-    build("precedent-guest", Some("environment_wins"))
+    example("environment_wins")
 }
 
-fn build(package: &str, example: Option<&str>) -> PathBuf {
-    guest::add_target().unwrap();
+/// A policy of the cookbook, an example of the SDK.
+pub(crate) fn example(name: &str) -> PathBuf {
+    build("precedent-guest", Some(name))
+}
+
+/// Builds a package of the workspace, or an example of it.
+pub(crate) fn build(package: &str, example: Option<&str>) -> PathBuf {
+    let root = root();
+    guest::add_target(&root).unwrap();
     let guests = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../guests");
-    guest::build(&root(), &guests, package, example).unwrap()
+    // The shipped ones as the host has them: their digest says which they are.
+    let stack = match package.starts_with("precedent-policy-") {
+        true => guest::Stack::Small,
+        false => guest::Stack::Ample,
+    };
+    let guest = guest::Guest { root: &root, package, library: None, example, stack, locked: true };
+    guest::build(guest, &guests).unwrap()
 }

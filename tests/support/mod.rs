@@ -4,17 +4,20 @@ pub(crate) mod canary;
 pub(crate) mod fixture;
 pub(crate) mod hostile;
 pub(crate) mod tools;
+pub(crate) mod world;
 
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use precedent::{
+    Builder, Host,
     artifact::{self, PolicyRef},
     decide::{Engine, Limits, Policy},
 };
@@ -51,6 +54,11 @@ pub(crate) fn shipped_policy(name: &str) -> (Policy, PolicyRef) {
     let engine = Engine::new().unwrap();
     let policy = artifact::load(&engine, &reference, None, Limits::default(), None).unwrap();
     (policy, reference)
+}
+
+/// A host with a policy that is loaded already.
+pub(crate) fn hosted(builder: Builder, policy: Policy) -> Host {
+    Host::with_policy(Arc::new(builder.installation().unwrap()), policy).unwrap()
 }
 
 /// A home directory, a state folder and an environment.
@@ -186,6 +194,16 @@ impl Sandbox {
         command
     }
 
+    /// Runs the binary with something to read. What it says is the caller's to search.
+    pub(crate) fn fed(&self, args: &[impl AsRef<OsStr>], input: &[u8]) -> Output {
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // One that has read enough may be gone.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
     /// The binary under another program, which is found as the machine finds it.
     pub(crate) fn command_under(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let (first, rest) = words.split_first().unwrap();
@@ -273,7 +291,10 @@ fn walk(folder: &Path, files: &mut BTreeMap<PathBuf, (Vec<u8>, u32)>) {
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        let metadata = fs::symlink_metadata(&path).unwrap();
+        // A gateway that runs here may have taken its own temporary file away since.
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         if metadata.is_dir() {
             walk(&path, files);
         } else {

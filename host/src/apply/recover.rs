@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ApplyError, ApplyFault, Outcome, Status,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How a run that was killed was mended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     /// The run.
     pub run: RunId,

@@ -29,8 +29,9 @@ use serde::{Deserialize, Serialize};
 use rustix::fs::OFlags;
 
 use crate::{
+    model::{Finding, Severity},
     observe::file,
-    record::{StateFolder, is_our_folder, make_ours},
+    record::{StateFolder, is_our_folder, make_ours, moment},
     secret::{Digest, Key},
 };
 
@@ -73,7 +74,7 @@ impl std::str::FromStr for RunId {
 }
 
 /// How far a run came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RunState {
@@ -289,6 +290,25 @@ impl Runs {
         lock.try_lock_shared().ok()?;
         let runs = Self::list(state, deployment);
         runs.into_iter().rev().find(|(_, state)| *state == RunState::Begun).map(|(run, _)| run)
+    }
+
+    /// What there is to say of a run that was killed and that none has mended yet.
+    #[must_use]
+    pub fn interruption(state: &StateFolder, deployment: &str) -> Option<Finding> {
+        let run = Self::interrupted(state, deployment)?;
+        Some(Finding {
+            code: "run-interrupted".to_owned(),
+            severity: Severity::Warning,
+            message: format!(
+                "run {} ({}) began at {} and was interrupted; a part of its {} files may be changed",
+                run.run,
+                run.verb,
+                moment(run.at),
+                run.targets.len()
+            ),
+            remedy: Some("precedent apply puts them back, then looks anew".to_owned()),
+            locations: Vec::new(),
+        })
     }
 
     /// The runs that are kept, oldest first.

@@ -4,11 +4,12 @@
 //! installation's key, then the code. What is mapped is what was read and hashed, not the file.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::{self, DirBuilder, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::PathBuf,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{Mode, OFlags};
@@ -22,6 +23,13 @@ use crate::decide::Engine;
 /// here.
 const MOST_TIMES: u64 = 32;
 const MOST_MORE: u64 = 1 << 20;
+
+/// How many compiled policies are kept, and how many bytes of them: those of a few releases and of whoever
+/// writes a policy. A large one, such as Python's, has some 60 MB.
+const MOST_KEPT: usize = 64;
+const MOST_BYTES: u64 = 512 << 20;
+/// What is used is marked so once in this while, so that it is not what goes first.
+const A_WHILE: Duration = Duration::from_secs(24 * 3600);
 
 /// What was found in the folder.
 pub(super) enum Found {
@@ -101,6 +109,11 @@ impl<'c> Kept<'c> {
         if metadata.len() > self.most {
             return Err(too_large(metadata.len()));
         }
+        let is_old = |at: SystemTime| at.elapsed().is_ok_and(|since| since > A_WHILE);
+        if metadata.modified().is_ok_and(is_old) {
+            // Where it cannot be marked, it goes sooner.
+            let _ = file.set_modified(SystemTime::now());
+        }
         let mut bytes = Vec::new();
         let size = file.take(self.most + 1).read_to_end(&mut bytes)? as u64;
         // It may have grown in the meantime.
@@ -132,6 +145,31 @@ impl<'c> Kept<'c> {
         file.write_all(&self.cache.key.mac(&self.purpose, compiled))?;
         file.write_all(compiled)?;
         file.persist(&self.path)?;
+        self.make_room();
         Ok(())
+    }
+
+    /// Removes what was not used for longest, until what is kept is within its bounds: also what an older
+    /// release compiled, and what a run left that was killed while it wrote. What is new stays.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the artifact cache is one of the places that write"
+    )]
+    fn make_room(&self) {
+        let entries = fs::read_dir(self.cache.folder).into_iter().flatten().flatten();
+        let file = |entry: fs::DirEntry| {
+            let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        };
+        let mut files: Vec<_> = entries.filter_map(file).collect();
+        files.sort_by(|one, other| other.cmp(one));
+        let mut bytes = 0_u64;
+        for (index, (_, size, path)) in files.into_iter().enumerate() {
+            bytes = bytes.saturating_add(size);
+            if path != self.path && (index >= MOST_KEPT || bytes > MOST_BYTES) {
+                // What is in use is mapped from memory, not from the file.
+                let _ = fs::remove_file(path);
+            }
+        }
     }
 }

@@ -3,12 +3,7 @@
 use std::{io::Write, path::Path};
 
 use anyhow::Result;
-use precedent::{
-    Error, Proposal, Ruling,
-    apply::{ApplyError, ApplyFault, Outcome, Runs},
-    config::read_text,
-    model::Phase,
-};
+use precedent::{Proposal, Ruling, apply::Outcome, config::read_text, model::Phase};
 
 use super::{
     args::{ApplyArgs, Format},
@@ -17,9 +12,6 @@ use super::{
     session::Session,
     text,
 };
-
-/// How often to look again where somebody else wrote in the meantime.
-const MOST_TRIES: usize = 3;
 
 pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
@@ -31,14 +23,22 @@ pub(crate) fn run(args: &ApplyArgs) -> Result<Exit> {
 }
 
 fn run_in(session: &Session, args: &ApplyArgs, kept: Option<&serde_json::Value>) -> Result<Exit> {
-    // From before the look until after the last: what is true in between is ours.
-    let runs = if args.dry_run { None } else { session.write(args.writing.wait)? };
-    let (proposal, applied) = try_apply(session, args, kept, runs.as_ref())?;
-    session.record(&proposal, Some(&applied));
-    let outcome = applied.map_err(Error::from)?;
-    // What is true now, as a new run would see it.
-    let is_written = !outcome.changes.is_empty() && !session.is_audit();
-    let after = if is_written { Some(session.propose()?) } else { None };
+    let is_kept = |proposal: &Proposal| match kept {
+        Some(kept) => compare(session, proposal, kept),
+        None => Ok(()),
+    };
+    let (proposal, outcome, after, unseen) = if args.dry_run {
+        let proposal = session.propose()?;
+        is_kept(&proposal)?;
+        let outcome = Ok(Outcome::default());
+        session.record(&proposal, Some(&outcome));
+        (proposal, Outcome::default(), None, None)
+    } else {
+        // From before the look until after the last: what is true in between is ours.
+        let turn = session.write(args.writing.wait)?;
+        let done = session.host.reconcile_in(&turn, session.phase, is_kept)?;
+        (done.proposal, done.outcome, done.after, done.unseen)
+    };
     text::backup(&outcome);
     let mut out = anstream::stdout().lock();
     match args.selection.format {
@@ -63,42 +63,16 @@ fn run_in(session: &Session, args: &ApplyArgs, kept: Option<&serde_json::Value>)
     if session.is_audit() {
         return Ok(Exit::Done);
     }
+    if let Some(error) = unseen {
+        // It is written; what came of it could not be seen.
+        return Err(error.into());
+    }
     Ok(match (&proposal.ruling, &now.ruling) {
         (Ruling::Decided(..), _) if args.dry_run => Exit::Done,
         (Ruling::Decided(..), Ruling::Decided(..)) if now.is_in_order() => Exit::Done,
         (Ruling::Decided(..), Ruling::Decided(..)) => Exit::Drift,
         _ => Exit::Refused,
     })
-}
-
-/// Proposes and applies; where a file moved in between, looks again.
-fn try_apply(
-    session: &Session,
-    args: &ApplyArgs,
-    kept: Option<&serde_json::Value>,
-    runs: Option<&Runs>,
-) -> Result<(Proposal, Result<Outcome, ApplyError>)> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let proposal = session.propose()?;
-        if let Some(kept) = kept {
-            compare(session, &proposal, kept)?;
-        }
-        if args.dry_run {
-            return Ok((proposal, Ok(Outcome::default())));
-        }
-        let applied = session.host.apply(&proposal, runs);
-        match &applied {
-            Err(ApplyError { fault: ApplyFault::Moved { .. }, .. }) if tries < MOST_TRIES => {
-                // What could not be put back is not built upon.
-                if let Some(runs) = runs {
-                    session.mend(runs)?;
-                }
-            }
-            _ => return Ok((proposal, applied)),
-        }
-    }
 }
 
 fn read_plan(path: &Path) -> Result<serde_json::Value> {

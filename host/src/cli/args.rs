@@ -5,6 +5,18 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use precedent::{apply::RunId, model::Phase};
 
+#[cfg(feature = "exec")]
+use super::exec::ExecArgs;
+use super::policy::PolicyArgs;
+#[cfg(feature = "provide")]
+use super::provide::ProvideArgs;
+#[cfg(feature = "watch")]
+use super::watch::WatchArgs;
+#[cfg(feature = "workbench")]
+use super::{
+    capture::CaptureArgs, log::LogArgs, replay::ReplayArgs, test::TestArgs, what_if::WhatIfArgs,
+};
+
 /// Keeps every copy of a gateway's credentials in agreement.
 #[derive(Debug, Parser)]
 #[command(name = "precedent", version, about, max_term_width = 100)]
@@ -30,16 +42,40 @@ pub(crate) enum Verb {
     Rotate(RotateArgs),
     /// Put back what a run changed
     Rollback(RollbackArgs),
+    /// Answer OpenClaw, which asks for its secrets by the protocol of its exec SecretRefs
+    #[cfg(feature = "provide")]
+    Provide(ProvideArgs),
+    /// Start a program in the place of this one, with its credentials in its environment
+    #[cfg(feature = "exec")]
+    Exec(ExecArgs),
+    /// Follow changes: report them, or apply, and keep a program in step
+    #[cfg(feature = "watch")]
+    Watch(WatchArgs),
     /// Run policy cases
-    #[cfg(feature = "cases")]
+    #[cfg(feature = "workbench")]
     Test(TestArgs),
+    /// Make a policy case of this installation, with stand-ins for its secrets
+    #[cfg(feature = "workbench")]
+    Capture(CaptureArgs),
     /// Work on policies
     Policy(PolicyArgs),
+    /// Show what runs saw and decided: the journal
+    #[cfg(feature = "workbench")]
+    Log(LogArgs),
+    /// Put the journal through another policy, and show what it would have decided otherwise
+    #[cfg(feature = "workbench")]
+    Replay(ReplayArgs),
+    /// Show what several policies would do with the installation as it is
+    #[cfg(feature = "workbench")]
+    WhatIf(WhatIfArgs),
 }
 
 /// Which deployment to look at, and how; what every such verb takes.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct Selection {
+pub(crate) struct Selection<F = Format>
+where
+    F: ValueEnum + Clone + Default + Send + Sync + 'static,
+{
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
@@ -60,7 +96,22 @@ pub(crate) struct Selection {
     pub(crate) run_commands: bool,
     /// For people, or for scripts
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: F,
+}
+
+impl Selection<PlanFormat> {
+    /// The same for whoever asks only which deployment is meant.
+    pub(crate) fn plain(&self) -> Selection {
+        Selection {
+            manifest: self.manifest.clone(),
+            policy: self.policy.clone(),
+            phase: self.phase,
+            set: self.set.clone(),
+            attribute: self.attribute.clone(),
+            run_commands: self.run_commands,
+            format: Format::default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -70,6 +121,19 @@ pub(crate) enum Format {
     Text,
     /// One document on standard output
     Json,
+}
+
+/// How a plan is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// A diff and sentences
+    #[default]
+    Text,
+    /// One document on standard output
+    Json,
+    /// A plan for `openclaw secrets apply --from`
+    #[cfg(feature = "provide")]
+    OpenclawSecrets,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -159,7 +223,7 @@ pub(crate) struct RotateArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) selection: Selection<PlanFormat>,
     /// Exit 4 where something would change or drifts
     #[arg(long)]
     pub(crate) check: bool,
@@ -191,35 +255,35 @@ pub(crate) struct CheckArgs {
     pub(crate) quiet: bool,
 }
 
-#[cfg(feature = "cases")]
-#[derive(Debug, ClapArgs)]
-pub(crate) struct TestArgs {
-    /// Files (.json, .jsonl) or folders of them
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) paths: Vec<PathBuf>,
-    /// A shipped policy (binary, helm), or the path of a component
-    #[arg(long, value_name = "NAME|FILE", default_value = "binary")]
-    pub(crate) policy: String,
-    /// For people, or for scripts
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+/// Which policy is worked on, and for which deployment.
+#[cfg(feature = "workbench")]
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct SubjectArgs {
+    /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// A shipped policy (binary, helm), or the path of a component [default: the manifest's, else binary]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) policy: Option<String>,
 }
 
-#[derive(Debug, ClapArgs)]
-pub(crate) struct PolicyArgs {
-    #[command(subcommand)]
-    pub(crate) verb: PolicyVerb,
+/// The same, where the policy may also stand by itself.
+#[cfg(feature = "workbench")]
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PolicySubject {
+    /// The same as --policy
+    #[arg(id = "positional", value_name = "POLICY", conflicts_with = "policy")]
+    positional: Option<String>,
+    #[command(flatten)]
+    subject: SubjectArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyVerb {
-    /// Compile the shipped policies ahead of time, for a release
-    #[cfg(feature = "compiler")]
-    Compile {
-        /// The folder to write to
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// List the shipped policies
-    List,
+#[cfg(feature = "workbench")]
+impl PolicySubject {
+    /// The subject, however the policy was named.
+    pub(crate) fn named(&self) -> SubjectArgs {
+        let mut subject = self.subject.clone();
+        subject.policy = self.positional.clone().or(subject.policy);
+        subject
+    }
 }

@@ -17,6 +17,15 @@ pub(crate) enum Exit {
     Fault,
     /// Drift.
     Drift,
+    /// A program that was to be started is there and cannot be run, as a shell says it.
+    #[cfg(feature = "exec")]
+    NotExecutable,
+    /// A program that was to be started is not there, as a shell says it.
+    #[cfg(feature = "exec")]
+    NotFound,
+    /// What a program ended with that was started here.
+    #[cfg(feature = "watch")]
+    Of(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -27,6 +36,12 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Fault => 3,
             Exit::Drift => 4,
+            #[cfg(feature = "exec")]
+            Exit::NotExecutable => 126,
+            #[cfg(feature = "exec")]
+            Exit::NotFound => 127,
+            #[cfg(feature = "watch")]
+            Exit::Of(code) => code,
         })
     }
 }
@@ -49,6 +64,10 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     if error.is::<UsageError>() || is_of_a_case(error) {
         return Exit::Usage;
     }
+    #[cfg(feature = "exec")]
+    if let Some(unstarted) = error.downcast_ref::<super::launch::Unstarted>() {
+        return unstarted.exit();
+    }
     match error.downcast_ref::<Error>() {
         Some(
             Error::Manifest(_)
@@ -61,12 +80,13 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     }
 }
 
-#[cfg(feature = "cases")]
+#[cfg(feature = "workbench")]
 fn is_of_a_case(error: &anyhow::Error) -> bool {
     error.is::<precedent::cases::CaseError>()
+        || matches!(error.downcast_ref::<Error>(), Some(Error::Case(_)))
 }
 
-#[cfg(not(feature = "cases"))]
+#[cfg(not(feature = "workbench"))]
 fn is_of_a_case(_: &anyhow::Error) -> bool {
     false
 }

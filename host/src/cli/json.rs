@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use precedent::{
     Proposal, Ruling,
     apply::{Outcome, Run, RunState},
-    model::{ConsumerId, Finding, Location, LocationId, Presence, Snapshot, Standing},
+    decide::Policy,
+    model::{
+        ConsumerId, Decision, Finding, Location, LocationId, Presence, Refusal, Snapshot, Standing,
+    },
     plan::drifts,
 };
 use serde_json::{Map, Value, json};
@@ -14,6 +17,10 @@ use super::{compare::changed_standings, session::Session};
 
 /// Schema of a plan.
 pub(crate) const PLAN: &str = "precedent.plan/1";
+
+/// Schema of a line of a watch.
+#[cfg(feature = "watch")]
+const WATCH: &str = "precedent.watch/1";
 
 /// Prints a document.
 pub(crate) fn print(out: &mut impl Write, document: &Value) -> io::Result<()> {
@@ -160,21 +167,55 @@ pub(crate) fn rollback(deployment: &str, run: &Run, outcome: Option<&Outcome>) -
     })
 }
 
+/// `precedent.exec/1`: why a program was not started. Where it was, standard output is its own.
+#[cfg(feature = "exec")]
+pub(crate) fn exec(session: &Session, proposal: &Proposal, held: &super::launch::Held) -> Value {
+    let mut document = head("precedent.exec/1", session, proposal);
+    document.insert("held".into(), json!({"message": held.message, "remedy": held.remedy}));
+    add_plan(&mut document, proposal);
+    document.insert("consumers".into(), consumers(proposal));
+    finish(document, proposal)
+}
+
+/// `precedent.watch/1`: what was seen or written, without what is another whenever a file is.
+#[cfg(feature = "watch")]
+pub(crate) fn watch(session: &Session, proposal: &Proposal, event: &str) -> Value {
+    let mut document = head(WATCH, session, proposal);
+    document.insert("event".into(), json!(event));
+    document.insert("drift".into(), json!(proposal.drifts()));
+    add_plan(&mut document, proposal);
+    document.remove("targets");
+    document.insert("consumers".into(), consumers(proposal));
+    finish(document, proposal)
+}
+
+/// `precedent.watch/1`: what became of something else.
+#[cfg(feature = "watch")]
+pub(crate) fn watch_event(session: &Session, event: &str, parts: Value) -> Value {
+    let deployment = &session.host.deployment().name;
+    let mut document = json!({"schema": WATCH, "deployment": deployment, "event": event});
+    if let (Some(document), Value::Object(parts)) = (document.as_object_mut(), parts) {
+        document.extend(parts);
+    }
+    document
+}
+
 fn head(schema: &str, session: &Session, proposal: &Proposal) -> Map<String, Value> {
-    let policy = session.host.policy();
     let mut document = Map::new();
     document.insert("schema".into(), json!(schema));
     document.insert("deployment".into(), json!(proposal.snapshot.deployment));
     document.insert("phase".into(), json!(proposal.snapshot.phase));
-    document.insert(
-        "policy".into(),
-        json!({
-            "name": policy.about().name,
-            "version": policy.about().version,
-            "digest": policy.digest(),
-        }),
-    );
+    document.insert("policy".into(), policy(session.host.policy()));
     document
+}
+
+/// Which policy it is.
+pub(crate) fn policy(policy: &Policy) -> Value {
+    json!({
+        "name": policy.about().name,
+        "version": policy.about().version,
+        "digest": policy.digest(),
+    })
 }
 
 fn add_plan(document: &mut Map<String, Value>, proposal: &Proposal) {
@@ -206,13 +247,7 @@ fn finish(mut document: Map<String, Value>, proposal: &Proposal) -> Value {
     document.insert("findings".into(), json!(findings));
     match &proposal.ruling {
         Ruling::Refused(refusal) => {
-            let refusal = json!({
-                "code": refusal.code,
-                "reason": refusal.reason,
-                "remedy": refusal.remedy,
-                "locations": names(snapshot, &refusal.locations),
-            });
-            document.insert("refusal".into(), refusal);
+            document.insert("refusal".into(), self::refusal(snapshot, refusal));
         }
         Ruling::Violated(_, violations) => {
             document.insert("violations".into(), json!(violations.0));
@@ -222,9 +257,23 @@ fn finish(mut document: Map<String, Value>, proposal: &Proposal) -> Value {
     Value::Object(document)
 }
 
+/// The policy's no.
+pub(crate) fn refusal(snapshot: &Snapshot, refusal: &Refusal) -> Value {
+    json!({
+        "code": refusal.code,
+        "reason": refusal.reason,
+        "remedy": refusal.remedy,
+        "locations": names(snapshot, &refusal.locations),
+    })
+}
+
 fn consumers(proposal: &Proposal) -> Value {
-    let snapshot = &proposal.snapshot;
-    let verdicts = proposal.decision().map(|decision| decision.verdicts.iter());
+    consumers_in(&proposal.snapshot, proposal.decision())
+}
+
+/// Each consumer: what it uses today, and what it should.
+pub(crate) fn consumers_in(snapshot: &Snapshot, decision: Option<&Decision>) -> Value {
+    let verdicts = decision.map(|decision| decision.verdicts.iter());
     let consumers = verdicts.into_iter().flatten().filter_map(|verdict| {
         let consumer = snapshot.consumers.get(verdict.consumer.index())?;
         let (standing, today) = parts(verdict.today);
@@ -258,7 +307,8 @@ fn standing(snapshot: &Snapshot, standing: Standing) -> Value {
     json!({"standing": word, "location": id.map(|id| snapshot.name_of(id))})
 }
 
-fn locations(snapshot: &Snapshot) -> Value {
+/// Each location, and what is there.
+pub(crate) fn locations(snapshot: &Snapshot) -> Value {
     let locations = snapshot.locations.iter().map(|location| {
         json!({
             "location": location.name,
@@ -280,7 +330,8 @@ fn locations(snapshot: &Snapshot) -> Value {
     Value::Array(locations.collect())
 }
 
-fn finding(snapshot: &Snapshot, finding: &Finding) -> Value {
+/// A finding, its locations by name.
+pub(crate) fn finding(snapshot: &Snapshot, finding: &Finding) -> Value {
     json!({
         "code": finding.code,
         "severity": finding.severity,

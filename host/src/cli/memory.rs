@@ -1,11 +1,18 @@
 //! Keeps the secrets of this process out of what outlives it.
 
+#[cfg(feature = "exec")]
+use std::sync::OnceLock;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites everything that is freed: not every library that a secret passes through does.
 #[global_allocator]
 static ZEROIZING: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+
+/// The limit on images of the memory that we were started with.
+#[cfg(feature = "exec")]
+static GIVEN: OnceLock<Rlimit> = OnceLock::new();
 
 /// Sees to it that a crash leaves no image of the memory, and that no other process of the user can
 /// read it.
@@ -14,5 +21,19 @@ pub(crate) fn seal() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let limit = getrlimit(Resource::Core);
+    #[cfg(feature = "exec")]
+    let limit = *GIVEN.get_or_init(|| limit);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit });
+}
+
+/// Starts a program with the limit that it would have had without us. What the kernel was told of this
+/// process ends with `exec` by itself, and until then it keeps an image from being made.
+#[cfg(feature = "exec")]
+pub(crate) fn unsealed<T>(start: impl FnOnce() -> T) -> T {
+    if let Some(limit) = GIVEN.get() {
+        let _ = setrlimit(Resource::Core, *limit);
+    }
+    let started = start();
+    seal();
+    started
 }

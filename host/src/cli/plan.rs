@@ -1,12 +1,21 @@
 //! `precedent plan`
+//!
+//! | module | what |
+//! |---|---|
+//! | `openclaw` | a plan in the words of `openclaw secrets apply` |
+
+#[cfg(feature = "provide")]
+mod openclaw;
 
 use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
 
 use anyhow::{Context, Result};
 use precedent::{Ruling, model::Phase};
 
+#[cfg(feature = "provide")]
+use super::exit::UsageError;
 use super::{
-    args::{Format, PlanArgs},
+    args::{PlanArgs, PlanFormat},
     exit::Exit,
     json,
     session::Session,
@@ -15,7 +24,13 @@ use super::{
 
 #[allow(clippy::disallowed_methods, reason = "the user names the file to keep the plan in")]
 pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
-    let session = Session::open("plan", &args.selection, Phase::Check)?;
+    #[cfg(feature = "provide")]
+    if args.out.is_some() && args.selection.format == PlanFormat::OpenclawSecrets {
+        let message =
+            "--out keeps a plan for precedent apply; to keep one for OpenClaw, redirect the output";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    let session = Session::open("plan", &args.selection.plain(), Phase::Check)?;
     let proposal = session.propose()?;
     session.record(&proposal, None);
     let shown = json::plan(&session, &proposal);
@@ -30,8 +45,14 @@ pub(crate) fn run(args: &PlanArgs) -> Result<Exit> {
     }
     let mut out = anstream::stdout().lock();
     match args.selection.format {
-        Format::Json => json::print(&mut out, &shown)?,
-        Format::Text => {
+        PlanFormat::Json => json::print(&mut out, &shown)?,
+        #[cfg(feature = "provide")]
+        PlanFormat::OpenclawSecrets => {
+            if !openclaw::tell(&mut out, &proposal)? {
+                return Ok(Exit::Drift);
+            }
+        }
+        PlanFormat::Text => {
             text::heading(&mut out, &session, &proposal)?;
             text::diff(&mut out, &proposal)?;
             text::findings(&mut out, &proposal)?;

@@ -4,27 +4,23 @@ use std::{collections::BTreeSet, io::Write, path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use precedent::{
-    Error,
+    Error, Installation,
     apply::{Outcome, Run, RunId, RunState, Runs},
-    config::{Deployment, Mode},
+    artifact::PolicyRef,
+    config::Mode,
     model::Phase,
-    observe::{Machine, observe},
-    record::Record,
-    secret::Key,
 };
 
 use super::{
     args::{Format, RollbackArgs},
     exit::{Exit, UsageError},
-    json,
-    key::key,
-    selection, session, text, writing,
+    json, selection, session, text,
 };
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
     // Whatever policy decides there: it may be what made the mistake.
     let deployment =
-        selection::read_deployment(args.manifest.as_deref(), Some(selection::default_policy()))?;
+        selection::read_deployment(args.manifest.as_deref(), Some(PolicyRef::default()))?;
     let usage = |words: &str| Err(UsageError(words.to_owned()).into());
     let Some(state) = session::state() else {
         return usage("no run is kept: neither PRECEDENT_STATE_DIR nor HOME is set");
@@ -38,39 +34,28 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let key = key(Some(&state))?;
+    let (name, mode) = (deployment.name.clone(), deployment.mode);
+    let installation = session::installation("rollback", deployment)?;
     if args.dry_run {
-        let listed = Runs::list(&state, &deployment.name);
-        let chosen = choose(&listed, args.run, &deployment, &key.key)?;
-        show(&mut out, args, &deployment.name, chosen, None)?;
+        let listed = Runs::list(&state, &name);
+        let chosen = choose(&listed, args.run, &installation)?;
+        show(&mut out, args, &name, chosen, None)?;
         return Ok(Exit::Done);
     }
-    if deployment.mode == Mode::Audit {
+    if mode == Mode::Audit {
         return usage(
             "the deployment is audited, so nothing is written; set `deployment.mode` to \"enforce\"",
         );
     }
-    let wait = Duration::from_secs(args.writing.wait);
-    let kept = key.is_kept.then_some(&state);
-    let runs = writing::begin(&deployment, kept, "rollback", wait, |runs| runs.recover(&key.key))?;
-    let Some(runs) = runs else {
+    let turn = installation.turn_within(Phase::Repair, Duration::from_secs(args.writing.wait))?;
+    if turn.runs().is_none() {
         return usage("what was kept cannot be read, see above");
-    };
-    // Now that nobody else can add to them, and none is half done.
-    let listed = Runs::list(&state, &deployment.name);
-    let chosen = choose(&listed, args.run, &deployment, &key.key)?;
-    let applied = runs.roll_back(chosen, &key.key);
-    let mut record = Record::begun(session::now(), "rollback", &deployment.name, Phase::Repair);
-    match &applied {
-        Ok(outcome) => record.outcome = Some(outcome),
-        Err(error) => {
-            record.outcome = Some(&error.outcome);
-            record.error = Some(error.to_string());
-        }
     }
-    session::append(Some(&state), &record);
-    let outcome = applied.map_err(Error::from)?;
-    show(&mut out, args, &deployment.name, chosen, Some(&outcome))?;
+    // Now that nobody else can add to them, and none is half done.
+    let listed = Runs::list(&state, &name);
+    let chosen = choose(&listed, args.run, &installation)?;
+    let outcome = turn.roll_back(chosen)?;
+    show(&mut out, args, &name, chosen, Some(&outcome))?;
     Ok(Exit::Done)
 }
 
@@ -78,10 +63,9 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
 fn choose<'r>(
     listed: &'r [(Run, RunState)],
     id: Option<RunId>,
-    deployment: &Deployment,
-    key: &Key,
+    installation: &Installation,
 ) -> Result<&'r Run> {
-    let seen = observe(deployment, &Machine::default(), key, Phase::Check, session::now());
+    let seen = installation.observe(Phase::Check);
     let files: BTreeSet<PathBuf> =
         seen.snapshot.files.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
     let is_own = |run: &Run| run.targets.iter().all(|target| files.contains(&target.real));

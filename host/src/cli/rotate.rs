@@ -23,11 +23,10 @@ pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     let is_dry = args.dry_run || session.is_audit();
     // Before the lock: whoever types it may take their time.
     let secret = new_secret(args)?;
-    let runs = if is_dry { None } else { session.write(args.writing.wait)? };
+    let turn = if is_dry { None } else { Some(session.write(args.writing.wait)?) };
     let proposal = session.propose_with(&args.credential, secret)?;
     let is_taken = is_taken(&proposal, &args.credential);
-    let will_write = is_taken && !is_dry;
-    let applied = will_write.then(|| session.host.apply(&proposal, runs.as_ref()));
+    let applied = turn.as_ref().filter(|_| is_taken).map(|turn| turn.apply(&proposal));
     session.record(&proposal, applied.as_ref());
     let outcome = applied.transpose().map_err(Error::from)?;
     // What is true now, as the next run will see it.

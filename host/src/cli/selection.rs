@@ -5,29 +5,31 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+#[cfg(feature = "workbench")]
+use precedent::config::{LocationSpec, PlaceSpec};
 use precedent::{
     Error,
-    artifact::{self, PolicyRef},
+    artifact::PolicyRef,
     config::{Deployment, Manifest, read_text},
 };
 
 use super::{args::Selection, exit::UsageError};
 
 const MANIFEST: &str = "precedent.toml";
-/// The policy where nobody names one; a build without it takes the one that it has.
-const DEFAULT_POLICY: &str = "binary";
 
 /// The policy that the user names.
 pub(super) fn policy_of(selection: &Selection) -> Result<Option<PolicyRef>> {
     selection.policy.as_deref().map(policy_from).transpose()
 }
 
-/// The policy where nobody names one.
-pub(crate) fn default_policy() -> PolicyRef {
-    let shipped = artifact::shipped();
-    let default = shipped.iter().find(|name| **name == DEFAULT_POLICY).or(shipped.first());
-    PolicyRef::Shipped(default.copied().unwrap_or(DEFAULT_POLICY).to_owned())
+/// The manifest that the user names, or the one that is here.
+pub(crate) fn manifest_path(manifest: Option<&Path>) -> Option<PathBuf> {
+    manifest.map(Path::to_owned).or_else(|| {
+        let here = PathBuf::from(MANIFEST);
+        // A link that leads nowhere is no manifest, and no reason to go on without.
+        here.symlink_metadata().is_ok().then_some(here)
+    })
 }
 
 /// Reads the manifest that the user names, or the one that is here; `policy` takes the place of its
@@ -36,13 +38,8 @@ pub(crate) fn read_deployment(
     manifest: Option<&Path>,
     policy: Option<PolicyRef>,
 ) -> Result<Deployment> {
-    let path = manifest.map(Path::to_owned).or_else(|| {
-        let here = PathBuf::from(MANIFEST);
-        // A link that leads nowhere is no manifest, and no reason to go on without.
-        here.symlink_metadata().is_ok().then_some(here)
-    });
-    let Some(path) = path else {
-        let policy = policy.unwrap_or_else(default_policy);
+    let Some(path) = manifest_path(manifest) else {
+        let policy = policy.unwrap_or_default();
         return Ok(Deployment::without_manifest(policy).map_err(Error::from)?);
     };
     let unreadable = |error: std::io::Error| {
@@ -54,6 +51,12 @@ pub(crate) fn read_deployment(
     let text = read_text(&path).map_err(unreadable)?;
     let manifest = Manifest::parse(&path, &text).map_err(Error::from)?;
     Ok(Deployment::new(&path, &text, &manifest, policy).map_err(Error::from)?)
+}
+
+/// Whether there is a manifest: one that is named, or one that is here.
+#[cfg(feature = "workbench")]
+pub(crate) fn has_manifest(manifest: Option<&Path>) -> bool {
+    manifest.is_some() || Path::new(MANIFEST).symlink_metadata().is_ok()
 }
 
 /// Whether a manifest that nobody named, but that is here, was put there for this user. Whoever can put
@@ -79,14 +82,7 @@ fn is_meant(path: &Path) -> std::io::Result<()> {
 
 /// A path on the command line is relative to where the user is, not to the manifest.
 pub(crate) fn policy_from(argument: &str) -> Result<PolicyRef> {
-    match PolicyRef::from_argument(argument) {
-        PolicyRef::File(_) => {
-            let path =
-                std::path::absolute(Path::new(argument)).context("cannot tell where I am")?;
-            Ok(PolicyRef::from_argument(&path.display().to_string()))
-        }
-        shipped => Ok(shipped),
-    }
+    Ok(PolicyRef::from_argument(argument).from_here().map_err(Error::from)?)
 }
 
 pub(super) fn set_all(deployment: &mut Deployment, selection: &Selection) -> Result<()> {
@@ -95,11 +91,16 @@ pub(super) fn set_all(deployment: &mut Deployment, selection: &Selection) -> Res
         let (key, value) = split(pair, "--attribute")?;
         deployment.attributes.insert(key.to_owned(), value.to_owned());
     }
-    for pair in &selection.set {
+    set(&mut deployment.settings, &selection.set)
+}
+
+/// Overrides settings, by pairs of the command line.
+pub(super) fn set(settings: &mut serde_json::Value, pairs: &[String]) -> Result<()> {
+    for pair in pairs {
         let (key, value) = split(pair, "--set")?;
         // A number, a boolean, an object if it reads as one; a string otherwise.
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        if let Some(settings) = deployment.settings.as_object_mut() {
+        if let Some(settings) = settings.as_object_mut() {
             settings.insert(key.to_owned(), value);
         }
     }
@@ -110,4 +111,17 @@ fn split<'p>(pair: &'p str, flag: &str) -> Result<(&'p str, &'p str)> {
     pair.split_once('=')
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| UsageError(format!("{flag} takes KEY=VALUE, not `{pair}`")).into())
+}
+
+/// The variables that hold copies of credentials: of the gateway, and of the deployment here.
+#[cfg(feature = "workbench")]
+pub(crate) fn variables_of_copies() -> Vec<String> {
+    let presets = Deployment::without_manifest(PolicyRef::default()).ok();
+    let here = read_deployment(None, Some(PolicyRef::default())).ok();
+    let specs = presets.into_iter().chain(here).flat_map(|deployment| deployment.locations);
+    let variable = |spec: LocationSpec| match spec.place {
+        PlaceSpec::Variable(name) => Some(name),
+        _ => None,
+    };
+    specs.filter_map(variable).collect()
 }

@@ -2,31 +2,36 @@
 
 use std::{
     io::Write,
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Result;
 use clap::ValueEnum;
 use precedent::{
-    Error, Host, Proposal, Ruling,
-    apply::{ApplyError, Outcome, Run, Runs},
-    artifact::{self, Cache, PolicyRef},
+    Event, Host, Installation, Proposal, Turn,
+    apply::{ApplyError, Outcome},
     config::{Deployment, Mode},
-    decide::{Engine, Limits, Policy},
-    model::{Finding, Phase, Severity, Snapshot},
-    observe::{Machine, Observed, World},
-    record::{Digests, Record, StateFolder, default_cache, default_folder},
+    model::{Finding, Phase},
+    observe::{Machine, World},
+    record::{StateFolder, default_cache, default_folder},
 };
 
+#[cfg(feature = "workbench")]
+use precedent::{
+    Error,
+    artifact::{self, Cache, PolicyRef},
+    decide::{Engine, Limits, Policy},
+    record::OwnKey,
+};
 use secrecy::SecretString;
 
 use super::{
     args::Selection,
     exit::{Audited, UsageError},
-    key::{OwnKey, key},
     selection::{policy_of, read_deployment, set_all},
-    text, writing,
+    text,
 };
 
 /// Manifest, policy, key and journal of one call.
@@ -38,49 +43,38 @@ pub(crate) struct Session {
     /// The part of it that names the deployment.
     pub(crate) manifest: String,
     verb: &'static str,
-    state: Option<StateFolder>,
-    /// Whether what is made with the key can be read by the next run.
-    key_is_kept: bool,
 }
 
 impl Session {
     /// Reads the manifest, loads the policy and has it check its settings. From the manifest on, a
     /// failure is recorded too.
     pub(crate) fn open(verb: &'static str, selection: &Selection, default: Phase) -> Result<Self> {
+        Self::open_with(verb, selection, default, |_| {})
+    }
+
+    /// The same with a deployment that is adjusted by what only the verb knows.
+    pub(crate) fn open_with(
+        verb: &'static str,
+        selection: &Selection,
+        default: Phase,
+        adjust: impl FnOnce(&mut Deployment),
+    ) -> Result<Self> {
         let mut deployment = read_deployment(selection.manifest.as_deref(), policy_of(selection)?)?;
         set_all(&mut deployment, selection)?;
-        let state = state();
+        adjust(&mut deployment);
         let phase = selection.phase.map_or(default, Phase::from);
-        let (name, mode) = (deployment.name.clone(), deployment.mode);
-        let opened = Self::load(verb, selection, phase, deployment, state.clone());
-        opened
-            .inspect_err(|error| {
-                let mut record = Record::begun(now(), verb, &name, phase);
-                record.error = Some(text::in_one_line(error));
-                append(state.as_ref(), &record);
-            })
-            .map_err(|error| judged(verb, mode, error))
+        let installation = Arc::new(installation(verb, deployment)?);
+        let host = Host::open(Arc::clone(&installation)).map_err(|error| {
+            installation.record_failure(phase, &error);
+            judged(verb, installation.deployment().mode, error.into())
+        })?;
+        let (words, manifest) = (words(selection), manifest_words(selection.manifest.as_deref()));
+        Ok(Self { host, phase, words, manifest, verb })
     }
 
-    /// Takes the right to write: see [`writing::begin`]. Where it cannot be had, that is recorded.
-    pub(crate) fn write(&self, wait: u64) -> Result<Option<Runs>> {
-        let state = self.state.as_ref().filter(|_| self.key_is_kept);
-        let wait = Duration::from_secs(wait);
-        let recover = |runs: &Runs| self.host.recover(runs);
-        let begun = writing::begin(self.host.deployment(), state, self.verb, wait, recover);
-        begun.inspect_err(|error| {
-            let name = &self.host.deployment().name;
-            let mut record = Record::begun(now(), self.verb, name, self.phase);
-            record.error = Some(text::in_one_line(error));
-            append(self.state.as_ref(), &record);
-        })
-    }
-
-    /// Mends what was interrupted, with the right to write in hand.
-    pub(crate) fn mend(&self, runs: &Runs) -> Result<()> {
-        let recovered = self.host.recover(runs).map_err(Error::from)?;
-        writing::tell(&recovered, &self.host.deployment().name, self.state.as_ref());
-        Ok(())
+    /// Takes the right to write. Where it cannot be had, that is recorded.
+    pub(crate) fn write(&self, wait: u64) -> Result<Turn<'_>> {
+        Ok(self.host.installation().turn_within(self.phase, Duration::from_secs(wait))?)
     }
 
     /// In a deployment that is audited, what would keep a gateway from starting is told, and it starts.
@@ -93,25 +87,28 @@ impl Session {
         self.host.deployment().mode == Mode::Audit
     }
 
-    fn load(
-        verb: &'static str,
-        selection: &Selection,
-        phase: Phase,
-        deployment: Deployment,
-        state: Option<StateFolder>,
-    ) -> Result<Self> {
-        let key = key(state.as_ref())?;
-        let Deployment { policy, base, limits, .. } = &deployment;
-        let policy = load_policy(policy, base, *limits, &key)?;
-        let OwnKey { key, is_kept, .. } = key;
-        let host = Host::new(deployment, policy, key)?;
-        let (words, manifest) = (words(selection), manifest_words(selection.manifest.as_deref()));
-        Ok(Self { host, phase, words, manifest, verb, state, key_is_kept: is_kept })
-    }
-
     /// Observes, decides, checks and plans.
     pub(crate) fn propose(&self) -> Result<Proposal> {
-        self.consider(self.host.observe(&Machine::default(), self.phase, now()))
+        Ok(self.host.propose(self.phase)?)
+    }
+
+    /// The same in another world than this process's own.
+    #[cfg(feature = "exec")]
+    pub(crate) fn propose_in(&self, world: &dyn World) -> Result<Proposal> {
+        let observed = self.host.installation().observe_in(world, self.phase);
+        Ok(self.host.plan(observed)?)
+    }
+
+    /// The same call as if it were made now: manifest and policy may be others. The key stays, so that
+    /// fingerprints can be compared.
+    #[cfg(feature = "watch")]
+    pub(crate) fn anew(&self, selection: &Selection) -> Result<Self> {
+        let mut deployment = read_deployment(selection.manifest.as_deref(), policy_of(selection)?)?;
+        set_all(&mut deployment, selection)?;
+        let installation = self.host.installation().with_deployment(deployment);
+        let host = Host::open(Arc::new(installation))?;
+        let (words, manifest) = (words(selection), manifest_words(selection.manifest.as_deref()));
+        Ok(Self { host, phase: self.phase, words, manifest, verb: self.verb })
     }
 
     /// The same as if the gateway had another version.
@@ -121,9 +118,8 @@ impl Session {
                 "--as-of needs to know which fact is the version: add `version-fact` to the preset";
             return Err(UsageError(message.to_owned()).into());
         };
-        let attribute = (fact.as_str(), version);
-        let observed = self.host.observe_as(&Machine::default(), self.phase, now(), attribute);
-        let proposal = self.consider(observed)?;
+        let observed = self.host.installation().observe_as(self.phase, (fact, version));
+        let proposal = self.host.plan(observed)?;
         let is_wrong = |finding: &&Finding| finding.code == "version-invalid";
         let findings = proposal.decision().into_iter().flat_map(|decision| &decision.findings);
         match findings.into_iter().find(is_wrong) {
@@ -134,26 +130,11 @@ impl Session {
 
     /// The same with a new secret for a credential.
     pub(crate) fn propose_with(&self, credential: &str, secret: SecretString) -> Result<Proposal> {
-        let mut observed = self.host.observe(&Machine::default(), self.phase, now());
-        if !self.host.bring(&mut observed, credential, secret) {
-            let known = observed.snapshot.credentials.join("`, `");
+        let proposal = self.host.propose_with(self.phase, credential, secret)?;
+        proposal.ok_or_else(|| {
+            let known = self.host.deployment().credentials().collect::<Vec<_>>().join("`, `");
             let message = format!("unknown credential `{credential}`, expected one of `{known}`");
-            return Err(UsageError(message).into());
-        }
-        self.consider(observed)
-    }
-
-    fn consider(&self, mut observed: Observed) -> Result<Proposal> {
-        let interrupted = self
-            .state
-            .as_ref()
-            .and_then(|state| Runs::interrupted(state, &observed.snapshot.deployment));
-        observed.snapshot.findings.extend(interrupted.as_ref().map(interruption));
-        self.host.consider(observed).map_err(|undecided| {
-            let mut record = self.begun(&undecided.snapshot);
-            record.error = Some(undecided.error.to_string());
-            append(self.state.as_ref(), &record);
-            undecided.error.into()
+            UsageError(message).into()
         })
     }
 
@@ -163,56 +144,41 @@ impl Session {
         proposal: &Proposal,
         applied: Option<&std::result::Result<Outcome, ApplyError>>,
     ) {
-        let mut record = self.begun(&proposal.snapshot);
-        match &proposal.ruling {
-            Ruling::Decided(decision, plan) => {
-                record.decision = Some(decision);
-                record.plan = Some(plan);
-            }
-            Ruling::Refused(refusal) => record.refusal = Some(refusal),
-            Ruling::Violated(decision, violations) => {
-                record.decision = Some(decision);
-                record.violations = Some(&violations.0);
-            }
-            _ => {}
-        }
-        match applied {
-            None => {}
-            Some(Ok(outcome)) => record.outcome = Some(outcome),
-            Some(Err(error)) => {
-                record.outcome = Some(&error.outcome);
-                record.error = Some(error.to_string());
-            }
-        }
-        append(self.state.as_ref(), &record);
+        self.host.record(proposal, applied);
     }
 
-    fn begun<'r>(&'r self, snapshot: &'r Snapshot) -> Record<'r> {
-        let mut record = Record::begun(snapshot.now, self.verb, &snapshot.deployment, self.phase);
-        record.digests = Some(Digests::of(snapshot, self.host.policy().digest()));
-        record.snapshot = Some(snapshot);
-        record
+    /// Adds to the journal what went wrong before or beside a run.
+    #[cfg(feature = "exec")]
+    pub(crate) fn record_error(&self, error: &str) {
+        self.host.installation().record_fault(self.phase, error.to_owned());
+    }
+}
+
+/// A deployment with the folders of this user, and warnings on standard error.
+pub(crate) fn installation(verb: &str, deployment: Deployment) -> Result<Installation> {
+    let mut builder = Host::builder().deployment(deployment).verb(verb).observer(tell);
+    if let Some(state) = state() {
+        builder = builder.journal(state.path());
+    }
+    if let Some(folder) = cache() {
+        builder = builder.cache(folder);
+    }
+    Ok(builder.installation()?)
+}
+
+/// Prints what an operator should read of what happens.
+pub(crate) fn tell(event: &Event<'_>) {
+    if event.is_warning() {
+        warn(&event.to_string());
     }
 }
 
 /// In a deployment that is audited, what would keep a gateway from starting is told, and it starts.
 fn judged(verb: &str, mode: Mode, error: anyhow::Error) -> anyhow::Error {
-    if mode == Mode::Audit && verb == "apply" { Audited(error).into() } else { error }
-}
-
-fn interruption(run: &Run) -> Finding {
-    Finding {
-        code: "run-interrupted".to_owned(),
-        severity: Severity::Warning,
-        message: format!(
-            "run {} ({}) began at {} and was interrupted; a part of its {} files may be changed",
-            run.run,
-            run.verb,
-            text::time(run.at),
-            run.targets.len()
-        ),
-        remedy: Some("precedent apply puts them back, then looks anew".to_owned()),
-        locations: Vec::new(),
+    if mode == Mode::Audit && ["apply", "exec"].contains(&verb) {
+        Audited(error).into()
+    } else {
+        error
     }
 }
 
@@ -222,24 +188,30 @@ fn variable(name: &str) -> Option<String> {
 
 /// Loads a policy, from what is kept if it was compiled before. A relative path is relative to
 /// `base`.
+#[cfg(feature = "workbench")]
 pub(crate) fn load_policy(
     reference: &PolicyRef,
     base: &Path,
     limits: Limits,
     key: &OwnKey,
 ) -> Result<Policy> {
-    let engine = Engine::with(&limits).map_err(Error::from)?;
-    let folder = default_cache(&variable).map(|folder| folder.join("compiled"));
+    // Whoever works on a policy has it decide over and over. Where the machine gives no room for that, it
+    // is only slower.
+    let engine =
+        Engine::pooling(&limits).or_else(|_| Engine::with(&limits)).map_err(Error::from)?;
+    let folder = cache();
     let folder = folder.filter(|_| key.is_ours_alone);
     let cache = folder.as_deref().map(|folder| Cache { folder, key: &key.key });
-    let path = match reference {
-        PolicyRef::File(template) => template.resolve(base, &variable, &|path| path.exists()),
-        _ => None,
-    };
+    let path = reference.path(base, &Machine::default());
     let policy = artifact::load(&engine, reference, path.as_deref(), limits, cache);
     let policy = policy.map_err(Error::from)?;
     policy.warnings().iter().for_each(|warning| warn(warning));
     Ok(policy)
+}
+
+/// Where compiled policies are kept.
+fn cache() -> Option<PathBuf> {
+    default_cache(&variable).map(|folder| folder.join("compiled"))
 }
 
 /// Where the key and the journals are.
@@ -247,18 +219,9 @@ pub(crate) fn state() -> Option<StateFolder> {
     default_folder(&variable).map(StateFolder::new)
 }
 
-/// A journal that cannot be written is a warning: what was done is done, and the gateway should
-/// start.
-pub(crate) fn append(state: Option<&StateFolder>, record: &Record<'_>) {
-    match state.map(|state| state.append(record)) {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => warn(&format!("no journal: {error}")),
-        None => warn("no journal: neither PRECEDENT_STATE_DIR nor HOME is set"),
-    }
-}
-
+#[cfg(any(feature = "watch", feature = "workbench"))]
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 pub(crate) fn warn(message: &str) {
@@ -283,6 +246,16 @@ fn words(selection: &Selection) -> String {
     selection.attribute.iter().for_each(|pair| add("--attribute", pair));
     if selection.run_commands {
         words.push_str(" --run-commands");
+    }
+    words
+}
+
+/// The flags that name a policy and its deployment.
+#[cfg(feature = "workbench")]
+pub(crate) fn subject_words(args: &super::args::SubjectArgs) -> String {
+    let mut words = manifest_words(args.manifest.as_deref());
+    if let Some(policy) = &args.policy {
+        words.push_str(&format!(" --policy {}", quoted(policy)));
     }
     words
 }

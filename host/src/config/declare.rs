@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{Syntax, path::PathTemplate};
@@ -56,7 +56,7 @@ pub enum Trim {
 }
 
 /// A form in which a document may refer to a secret that is kept elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ReferenceForm {
@@ -209,6 +209,9 @@ pub(super) struct FactTable {
     /// With `pointer`: tells a path only where there is something.
     #[serde(default)]
     pub(super) if_exists: bool,
+    /// The values that a policy may tell apart: what `precedent policy prove` goes through.
+    #[serde(default)]
+    pub(super) values: Vec<String>,
 }
 
 /// What a policy may have done; nothing by default. Names are those of locations, facts and

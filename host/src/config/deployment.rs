@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use crate::{
     artifact::{PolicyRef, shipped},
     decide::Limits,
     model::CredentialId,
+    record::Room,
 };
 
 /// A deployment, ready to be observed.
@@ -28,6 +30,8 @@ use crate::{
 pub struct Deployment {
     /// Name in messages and in the journal.
     pub name: String,
+    /// The preset as the manifest names it.
+    pub preset: Option<String>,
     /// What the policy cannot see for itself; wins over a fact of the same name.
     pub attributes: BTreeMap<String, String>,
     /// Which policy decides.
@@ -42,6 +46,8 @@ pub struct Deployment {
     pub mode: Mode,
     /// What runs keep, so that they can be rolled back.
     pub backups: Keep,
+    /// How much room the journal of the runs has.
+    pub journal: Room,
     /// Credentials in order.
     pub(crate) credentials: Vec<CredentialSpec>,
     /// Files that hold copies.
@@ -58,6 +64,9 @@ pub struct Deployment {
     pub version_fact: Option<String>,
     /// Whether references of the kind exec are followed.
     pub run_commands: bool,
+    /// The provider of secrets as which the gateway's configuration asks this very process, while it
+    /// does. A reference to it leads here, so that what stands there is no copy.
+    pub asked_as: Option<String>,
     /// What relative paths are relative to.
     pub base: PathBuf,
 }
@@ -89,12 +98,14 @@ impl Deployment {
                 .name
                 .clone()
                 .unwrap_or_else(|| preset_name.unwrap_or_else(|| "deployment".to_owned())),
+            preset: manifest.deployment.preset.as_ref().map(|preset| preset.get_ref().clone()),
             attributes: manifest.deployment.attributes.clone(),
             settings: serde_json::to_value(&manifest.settings).unwrap_or_default(),
             grants: Grants::default(),
             limits: limits(&source, manifest)?,
             mode: manifest.deployment.mode,
             backups: backups(manifest),
+            journal: journal(&source, manifest)?,
             credentials: Vec::new(),
             documents: Vec::new(),
             environment: Vec::new(),
@@ -103,6 +114,7 @@ impl Deployment {
             facts: Vec::new(),
             version_fact: None,
             run_commands: manifest.deployment.run_commands,
+            asked_as: None,
             policy,
             base,
         };
@@ -112,7 +124,7 @@ impl Deployment {
         deployment.refuse_shared_places(&source, &own)?;
         let shipped = match &deployment.policy {
             PolicyRef::Shipped(name) => preset.grants.get(name),
-            PolicyRef::File(_) => None,
+            PolicyRef::File(_) | PolicyRef::Bytes(_) => None,
         };
         deployment.grants = match (&manifest.grants, shipped) {
             (Some(table), _) => deployment.grants(&source, table)?,
@@ -129,6 +141,11 @@ impl Deployment {
     /// None that a release can show; the preset is checked by its tests.
     pub fn without_manifest(policy: PolicyRef) -> Result<Self, ManifestError> {
         Self::new(Path::new("precedent.toml"), "", &Manifest::without_file(), Some(policy))
+    }
+
+    /// Names of the credentials.
+    pub fn credentials(&self) -> impl Iterator<Item = &str> {
+        self.credentials.iter().map(|credential| &*credential.name)
     }
 
     /// Name of a credential.
@@ -187,6 +204,23 @@ fn policy_of(source: &Source<'_>, manifest: &Manifest) -> Result<PolicyRef, Mani
 fn backups(manifest: &Manifest) -> Keep {
     let (table, default) = (&manifest.backups, Keep::default());
     Keep { runs: table.runs.unwrap_or(default.runs), days: table.days.unwrap_or(default.days) }
+}
+
+fn journal(source: &Source<'_>, manifest: &Manifest) -> Result<Room, ManifestError> {
+    let (table, default) = (&manifest.journal, Room::default());
+    let number = |given: &Option<Spanned<usize>>, default, allowed: RangeInclusive<u64>, what| {
+        let Some(given) = given else { return Ok(default) };
+        let number = *given.get_ref() as u64;
+        let (least, most) = (allowed.start(), allowed.end());
+        let message = || {
+            format!("a journal of {number} {what} is not possible, {least} to {most} are allowed")
+        };
+        if allowed.contains(&number) { Ok(number) } else { Err(source.error(given, message())) }
+    };
+    Ok(Room {
+        bytes: number(&table.bytes, default.bytes, Room::BYTES, "bytes")?,
+        files: number(&table.files, default.files, Room::FILES, "files")?,
+    })
 }
 
 fn limits(source: &Source<'_>, manifest: &Manifest) -> Result<Limits, ManifestError> {

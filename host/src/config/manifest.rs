@@ -39,6 +39,8 @@ pub struct Manifest {
     pub(super) limits: LimitTable,
     /// What runs keep, so that they can be rolled back.
     pub(super) backups: BackupTable,
+    /// How much room the journal of the runs has.
+    pub(super) journal: JournalTable,
     /// What is known of each credential.
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, CredentialTable>"))]
     pub(super) credentials: BTreeMap<Spanned<String>, CredentialTable>,
@@ -138,6 +140,19 @@ pub(super) struct BackupTable {
     pub(super) days: Option<u64>,
 }
 
+/// How much room the journal of the runs has.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct JournalTable {
+    /// Bytes of all its files together; 64 KiB to 1 TiB.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub(super) bytes: Option<Spanned<usize>>,
+    /// How many files share them, the oldest of which goes as a whole; 2 to 100.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub(super) files: Option<Spanned<usize>>,
+}
+
 /// A manifest or preset that cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", path.display(), at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
@@ -213,6 +228,12 @@ impl Manifest {
         let mut manifest = Self::default();
         manifest.deployment.preset = Some(Spanned::new(0..0, "openclaw".to_owned()));
         manifest
+    }
+
+    /// Whether it has grants of its own.
+    #[cfg(feature = "cases")]
+    pub(crate) fn says_grants(&self) -> bool {
+        self.grants.is_some()
     }
 
     pub(super) fn declarations(&self) -> Declarations {

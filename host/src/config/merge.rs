@@ -216,6 +216,7 @@ impl Deployment {
             unless: table.unless.iter().map(|name| name.get_ref().clone()).collect(),
             after: table.after.clone(),
             if_exists: table.if_exists,
+            values: table.values.clone(),
         })
     }
 

@@ -117,6 +117,8 @@ pub struct FactSpec {
     pub after: Option<String>,
     /// Only a path at which there is something is told.
     pub if_exists: bool,
+    /// The values that a policy may tell apart.
+    pub values: Vec<String>,
 }
 
 /// What a policy may have done, by the names of locations and facts. Nothing by default.

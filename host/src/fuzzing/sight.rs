@@ -4,8 +4,9 @@ use crate::{
     artifact::PolicyRef,
     config::Deployment,
     decide::json,
-    model::{LocationId, Phase},
+    model::{Decision, LocationId, Phase},
     observe::{Memory, observe as look},
+    record,
     secret::Key,
 };
 
@@ -41,6 +42,7 @@ pub(super) fn observe(bytes: &[u8]) {
     let again = look(&deployment, &world, &key, Phase::Check, 1_700_000_000);
     assert_eq!(*snapshot, again.snapshot, "the same world looks different");
 
+    record::fuzz::reads_back(snapshot, &Decision::default());
     let kept = serde_json::to_string(snapshot).expect("a snapshot is JSON");
     let shown = json::shown(snapshot).to_string();
     for index in 0..snapshot.locations.len() {

@@ -1,14 +1,17 @@
-//! Manifests, cases and answers: what is read whole, and never written.
+//! Manifests, cases, journals and answers: what is read whole, and never written.
 
 use std::path::Path;
 
+use arbitrary::Unstructured;
+
+use super::scene::Scene;
 use crate::{
     artifact::PolicyRef,
     cases,
     config::{Deployment, Grants, Manifest, ManifestError},
     decide::json,
     model::Deed,
-    plan,
+    plan, record,
 };
 
 /// A manifest is read, or its error points into it.
@@ -68,6 +71,15 @@ fn is_looked_up(deployment: &Deployment) {
     let mut names: Vec<&String> = deployment.locations.iter().map(|l| &l.name).collect();
     names.sort_unstable();
     assert!(names.array_windows().all(|[one, next]| one != next), "a name stands for two");
+}
+
+/// A journal is read line by line, or what is wrong with a line is told; any run that is recorded reads
+/// back.
+pub(super) fn journal(bytes: &[u8]) {
+    record::fuzz::decode(bytes);
+    if let Ok(scene) = Scene::any(&mut Unstructured::new(bytes)) {
+        record::fuzz::reads_back(&scene.snapshot, &scene.decision);
+    }
 }
 
 /// A file of cases, ours or a recording, is read, or its error points into it.

@@ -1,11 +1,11 @@
 //! The policy's answer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ConsumerId, CredentialId, LocationId};
 
 /// What a consumer gets when it resolves its credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Standing {
@@ -22,7 +22,7 @@ pub enum Standing {
 }
 
 /// What is true, and what should be, for one consumer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The consumer.
     pub consumer: ConsumerId,
@@ -37,7 +37,7 @@ pub struct Verdict {
 }
 
 /// How much a message matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
@@ -49,7 +49,7 @@ pub enum Severity {
 }
 
 /// Something to be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Deed {
@@ -97,7 +97,7 @@ pub enum Deed {
 }
 
 /// A deed and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// What is to be done.
     pub deed: Deed,
@@ -106,7 +106,7 @@ pub struct Action {
 }
 
 /// Something that the operator should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable word for scripts.
     pub code: String,
@@ -121,7 +121,7 @@ pub struct Finding {
 }
 
 /// The policy's answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// One for each consumer.
     pub verdicts: Vec<Verdict>,
@@ -132,7 +132,7 @@ pub struct Decision {
 }
 
 /// The policy says no.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Stable word for scripts.
     pub code: String,

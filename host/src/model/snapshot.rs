@@ -1,10 +1,10 @@
 //! All observations, consumers and facts of one pass.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Finding, Severity};
+use super::{Finding, Pointer, Severity};
 use crate::{
     config::{ReferenceForm, Syntax},
     secret::{Digest, Fingerprint},
@@ -13,7 +13,7 @@ use crate::{
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub u32);
 
@@ -62,7 +62,7 @@ pub enum Phase {
 }
 
 /// What sort of place a location is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LocationKind {
@@ -81,7 +81,7 @@ pub enum LocationKind {
 }
 
 /// Why a location could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Fault {
@@ -102,7 +102,7 @@ pub enum Fault {
 }
 
 /// Where a reference points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ReferenceKind {
@@ -119,7 +119,7 @@ pub enum ReferenceKind {
 }
 
 /// A reference that stands where a secret could.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     /// What sort of thing it names.
     pub kind: ReferenceKind,
@@ -130,7 +130,7 @@ pub struct Reference {
 }
 
 /// What was seen at a location.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Presence {
@@ -168,67 +168,8 @@ impl Presence {
     }
 }
 
-/// Steps into a JSON document, by RFC 6901. Objects only: an array's element is no stable place.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pointer(Vec<String>);
-
-impl Pointer {
-    /// Reads `/gateway/auth/token`.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, in words.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let Some(steps) = text.strip_prefix('/') else {
-            return Err("a pointer begins with `/`, such as `/gateway/auth/token`");
-        };
-        let steps: Vec<String> =
-            steps.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-        if steps.iter().any(String::is_empty) {
-            return Err("a pointer has no empty step");
-        }
-        Ok(Self(steps))
-    }
-
-    /// The pointer without its first steps.
-    pub(crate) fn after_step(&self, first: usize) -> Self {
-        Self(self.0.get(first..).unwrap_or_default().to_vec())
-    }
-
-    /// The pointer with a step more.
-    pub(crate) fn then(&self, step: &str) -> Self {
-        Self(self.0.iter().map(String::as_str).chain([step]).map(ToOwned::to_owned).collect())
-    }
-
-    /// The steps.
-    #[must_use]
-    pub fn steps(&self) -> &[String] {
-        &self.0
-    }
-
-    /// The way a person writes it: `gateway.auth.token`.
-    #[must_use]
-    pub fn dotted(&self) -> String {
-        self.0.join(".")
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
-    }
-}
-
-impl Serialize for Pointer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Where a location is, for the host alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Place {
@@ -259,7 +200,7 @@ impl Place {
 }
 
 /// What was found where a file should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FileStatus {
@@ -272,7 +213,7 @@ pub enum FileStatus {
 }
 
 /// A file that holds locations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
     /// The path as the deployment names it.
     pub path: PathBuf,
@@ -281,18 +222,18 @@ pub struct FileState {
     /// Whether this process could replace it.
     pub writable: bool,
     /// What it is written in, where it is a document.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syntax: Option<Syntax>,
     /// The form of reference to write into it, where its readers know one.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceForm>,
     /// The gateway's own lock on it, where it has such.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<PathBuf>,
 }
 
 /// A place that can hold a copy of a credential, and what was seen there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// Stable name, such as `config.remote-token`.
     pub name: String,
@@ -319,7 +260,7 @@ pub struct Location {
 }
 
 /// A program that reads a credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
     /// Name of the program.
     pub name: String,
@@ -330,7 +271,7 @@ pub struct Consumer {
 }
 
 /// Something known about the deployment that is no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// What is known; none where the place holds nothing.
     pub value: Option<String>,
@@ -348,7 +289,7 @@ pub(crate) fn declared_name(name: &str) -> &str {
 }
 
 /// All observations, consumers and facts of one pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Name of the deployment.
     pub deployment: String,
@@ -391,6 +332,13 @@ impl Snapshot {
     pub fn name_of(&self, id: LocationId) -> String {
         self.location(id)
             .map_or_else(|| format!("location {}", id.0), |location| location.name.clone())
+    }
+
+    /// A location in the operator's words; its number where it does not exist.
+    #[must_use]
+    pub fn label_of(&self, id: LocationId) -> String {
+        self.location(id)
+            .map_or_else(|| format!("location {}", id.0), |location| location.label.clone())
     }
 
     /// Name of a credential.

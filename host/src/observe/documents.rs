@@ -57,6 +57,8 @@ pub(super) struct Sight {
 enum Look {
     Nothing,
     Text(Zeroizing<String>),
+    /// Who asks this process for a secret.
+    Asker,
     /// A reference; and its text, where it is written as one.
     Reference(Followed, Option<String>),
     Scalar(String),
@@ -69,6 +71,8 @@ enum Look {
 /// What was seen at a location.
 pub(super) enum Seen {
     Nothing,
+    /// Who asks this process for a secret, and so has none of its own.
+    Asker,
     Value(Zeroizing<String>),
     Reference(Followed),
     Unreadable(Fault),
@@ -79,6 +83,7 @@ struct Question<'q> {
     spec: &'q DocumentSpec,
     pointers: Vec<&'q Pointer>,
     run_commands: bool,
+    asked_as: Option<&'q str>,
     services: &'q Services,
 }
 
@@ -99,6 +104,7 @@ impl Documents {
                         spec,
                         pointers: pointers(deployment, index).collect(),
                         run_commands: deployment.run_commands,
+                        asked_as: deployment.asked_as.as_deref(),
                         services,
                     };
                     let looks = question.ask(opened.id, &contents, files, variables);
@@ -134,7 +140,7 @@ impl Documents {
         match &self.iter().find_map(|document| document.sights().find(is_it))?.look {
             Look::Unusable { at, is } => Some((at.clone(), is)),
             Look::Scalar(_) => Some((pointer.dotted(), "no string")),
-            Look::Nothing | Look::Text(_) | Look::Reference(..) => None,
+            Look::Nothing | Look::Asker | Look::Text(_) | Look::Reference(..) => None,
         }
     }
 }
@@ -211,6 +217,7 @@ impl Question<'_> {
             variables,
             world: files.world,
             run_commands: self.run_commands,
+            asked_as: self.asked_as,
             services: self.services,
         };
         let look = |pointer: &&Pointer| {
@@ -222,6 +229,7 @@ impl Question<'_> {
                     Some(reference) => Look::Reference(reference, Some(text.to_owned())),
                     None => Look::Text(Zeroizing::new(text.to_owned())),
                 },
+                json::Found::Object(object) if follower.is_asker(object) => Look::Asker,
                 json::Found::Object(object) => match follower.in_object(object) {
                     Some(reference) => Look::Reference(reference, None),
                     None => Look::Unusable { at: pointer.dotted(), is: "an object" },
@@ -339,6 +347,7 @@ impl Document {
         };
         match sight.map(|sight| &sight.look) {
             None | Some(Look::Nothing) => Seen::Nothing,
+            Some(Look::Asker) => Seen::Asker,
             Some(Look::Text(text)) => Seen::Value(text.clone()),
             Some(Look::Reference(reference, _)) => Seen::Reference(reference.clone()),
             Some(Look::Scalar(_) | Look::Unusable { .. }) => Seen::Unreadable(Fault::WrongType),
@@ -353,7 +362,7 @@ impl Sight {
             Look::Text(text) => Some(text.to_string()),
             Look::Scalar(text) => Some(text.clone()),
             Look::Reference(_, text) => text.clone(),
-            Look::Nothing | Look::Unusable { .. } => None,
+            Look::Nothing | Look::Asker | Look::Unusable { .. } => None,
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Files<'p> {
     base: &'p Path,
     pub(super) states: Vec<FileState>,
     opened: BTreeMap<PathBuf, Opened>,
+    /// Where folders are whatever links lead to them: most files of a pass are in a few.
+    folders: BTreeMap<PathBuf, PathBuf>,
     mixed: Vec<FileId>,
 }
 
@@ -32,12 +34,30 @@ pub(super) struct Opened {
 
 impl<'p> Files<'p> {
     pub(super) fn new(world: &'p dyn World, key: &'p Key, base: &'p Path) -> Self {
-        Self { world, key, base, states: Vec::new(), opened: BTreeMap::new(), mixed: Vec::new() }
+        Self {
+            world,
+            key,
+            base,
+            states: Vec::new(),
+            opened: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            mixed: Vec::new(),
+        }
+    }
+
+    /// The path that a file has whatever links lead to it.
+    fn identity(&mut self, path: &Path) -> PathBuf {
+        let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+            return self.world.identity(path);
+        };
+        let world = self.world;
+        let known = self.folders.entry(folder.to_owned());
+        world.identity_in(known.or_insert_with(|| world.identity(folder)), path)
     }
 
     /// Reads a file, unless it was read already. Two paths of one file are one file.
     pub(super) fn open(&mut self, path: &Path) -> Opened {
-        let identity = self.world.identity(path);
+        let identity = self.identity(path);
         if let Some(opened) = self.opened.get(&identity) {
             return opened.clone();
         }

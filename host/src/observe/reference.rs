@@ -61,6 +61,7 @@ pub(super) struct Follower<'f, 't> {
     pub(super) variables: &'f Variables<'f>,
     pub(super) world: &'f dyn World,
     pub(super) run_commands: bool,
+    pub(super) asked_as: Option<&'f str>,
     pub(super) services: &'f Services,
 }
 
@@ -104,6 +105,16 @@ impl Follower<'_, '_> {
             _ => (ReferenceKind::Unknown, None),
         };
         Some(Followed { kind, target: id.to_owned(), value, seen: None })
+    }
+
+    /// Whether it is the reference for whose sake this process runs: to follow it would be to run it
+    /// again, and again.
+    pub(super) fn is_asker(&self, object: &Object<'_>) -> bool {
+        let provider = || text_of(object, "provider").unwrap_or("default");
+        cfg!(feature = "provide")
+            && self.asked_as.is_some_and(|asked| asked == provider())
+            && text_of(object, "source") == Some("exec")
+            && self.spec.references.contains(&ReferenceForm::SecretRef)
     }
 
     fn to_variable(&self, name: &str) -> Followed {

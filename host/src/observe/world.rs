@@ -38,6 +38,12 @@ pub trait World {
         path.to_owned()
     }
 
+    /// The same, where it is known already what path the file's folder has whatever links lead to it: most
+    /// files of a pass are in a few folders.
+    fn identity_in(&self, _folder: &Path, path: &Path) -> PathBuf {
+        self.identity(path)
+    }
+
     /// Whether anything is at a path, even a link that leads nowhere.
     fn exists(&self, path: &Path) -> bool;
 
@@ -108,6 +114,16 @@ impl World for Machine {
 
     fn identity(&self, path: &Path) -> PathBuf {
         path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn identity_in(&self, folder: &Path, path: &Path) -> PathBuf {
+        // Where a file system may take two names for one, only it can say.
+        let is_plain = cfg!(target_os = "linux")
+            && path.symlink_metadata().is_ok_and(|metadata| !metadata.is_symlink());
+        match path.file_name().filter(|_| is_plain) {
+            Some(name) => folder.join(name),
+            None => self.identity(path),
+        }
     }
 
     fn exists(&self, path: &Path) -> bool {
