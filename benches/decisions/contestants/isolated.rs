@@ -1,0 +1,172 @@
+//! Precedent: the policy is a component, and each decision has a fresh instance within its limits.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, anyhow, bail};
+use precedent::{
+    artifact::{self, Cache, PolicyRef},
+    decide::{Answer, Engine, Limits, Policy},
+    model::{Deed, Standing},
+    secret::Key,
+};
+use precedent_bench_extism::request::{Decision, Finding, Verdict, Write};
+
+use crate::{
+    contestant::{Asking, Contestant, With},
+    request::Asked,
+};
+use precedent_bench::tables::OURS;
+
+/// What the policy is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Rust,
+    JavaScript,
+    Python,
+}
+
+impl Language {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => OURS,
+            Self::JavaScript => "precedent, JavaScript",
+            Self::Python => "precedent, Python",
+        }
+    }
+
+    /// Where its component is.
+    pub(crate) fn component(self) -> PathBuf {
+        let built = |name| crate::target().join("policies").join(name).join("policy.wasm");
+        match self {
+            Self::Rust => PathBuf::from(env!("REFERENCE_COMPONENT")),
+            Self::JavaScript => built("javascript"),
+            Self::Python => built("python"),
+        }
+    }
+
+    /// What builds it.
+    pub(crate) fn tool(self) -> &'static str {
+        match self {
+            Self::Rust => "cargo",
+            Self::JavaScript => "componentize-qjs (npm)",
+            Self::Python => "componentize-py (PyPI)",
+        }
+    }
+
+    /// The default limits, and what ten thousand places or an interpreter want beyond them.
+    fn limits(self) -> Limits {
+        let limits = Limits { output_bytes: 4 << 20, ..Limits::default() };
+        match self {
+            Self::Rust => limits,
+            Self::JavaScript | Self::Python => Limits {
+                deadline: Duration::from_secs(60),
+                memory_bytes: 256 << 20,
+                instances: 64,
+                compile: Duration::from_secs(600),
+                ..limits
+            },
+        }
+    }
+
+    /// Loads it; none where it was not built. What was compiled is kept, for an interpreter takes long.
+    fn load(self) -> Result<Option<Policy>> {
+        let path = self.component();
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let limits = self.limits();
+        let folder = crate::target().join("compiled");
+        let key = Key::new([7; 32]);
+        let cache = Cache { folder: &folder, key: &key };
+        let reference = PolicyRef::from_argument(&path.to_string_lossy());
+        let engine = Engine::with(&limits)?;
+        let policy = artifact::load(&engine, &reference, Some(&path), limits, Some(cache))?;
+        Ok(Some(policy))
+    }
+}
+
+/// A fresh instance for each decision, with deadline, memory and output limits.
+pub(crate) struct Isolated {
+    policy: Policy,
+    language: Language,
+}
+
+impl Isolated {
+    pub(crate) fn rust() -> Result<Self> {
+        Self::of(Language::Rust)?.ok_or_else(|| anyhow!("the build script built no component"))
+    }
+
+    /// None where it was not built.
+    pub(crate) fn of(language: Language) -> Result<Option<Self>> {
+        Ok(language.load()?.map(|policy| Self { policy, language }))
+    }
+}
+
+impl Contestant for Isolated {
+    fn name(&self) -> &'static str {
+        self.language.name()
+    }
+
+    fn ready<'c>(&'c self, asked: &'c Asked) -> Result<Box<dyn Asking + 'c>> {
+        let ask = |()| Ok(self.policy.decide(&asked.snapshot)?);
+        Ok(Box::new(With { make: || (), ask, plain }))
+    }
+}
+
+/// One instance for all decisions of a thread: what isolation costs is the difference. Precedent
+/// decides nothing so.
+pub(crate) struct Warm {
+    policy: Policy,
+}
+
+impl Warm {
+    pub(crate) fn rust() -> Result<Self> {
+        let Isolated { policy, .. } = Isolated::rust()?;
+        Ok(Self { policy })
+    }
+}
+
+impl Contestant for Warm {
+    fn name(&self) -> &'static str {
+        "precedent, instance kept"
+    }
+
+    fn ready<'c>(&'c self, asked: &'c Asked) -> Result<Box<dyn Asking + 'c>> {
+        let mut warm = self.policy.warm()?;
+        let ask = move |()| Ok(warm.decide(&asked.snapshot)?);
+        Ok(Box::new(With { make: || (), ask, plain }))
+    }
+}
+
+/// An answer in the words that all share.
+pub(crate) fn plain(answer: Answer) -> Result<Decision> {
+    let decision = answer.map_err(|refusal| anyhow!("refused: {}", refusal.reason))?;
+    let mut plain = Decision::default();
+    for verdict in decision.verdicts {
+        plain.verdicts.push(Verdict {
+            consumer: verdict.consumer.0,
+            today: match verdict.today {
+                Standing::Copy(id) => Some(id.0),
+                Standing::Nothing => None,
+                other => bail!("a standing that the reference policy does not know: {other:?}"),
+            },
+            wanted: verdict.wanted.map(|id| id.0),
+            next: verdict.next.map(|id| id.0),
+            reason: verdict.reason,
+        });
+    }
+    for action in decision.actions {
+        let Deed::Write { from, to } = action.deed else {
+            bail!("a deed that the reference policy does not know: {:?}", action.deed);
+        };
+        plain.actions.push(Write { from: from.0, to: to.0, reason: action.reason });
+    }
+    for finding in decision.findings {
+        let [location] = finding.locations.as_slice() else {
+            bail!("a finding of {} places", finding.locations.len());
+        };
+        let (code, message) = (finding.code, finding.message);
+        plain.findings.push(Finding { code, message, location: location.0 });
+    }
+    Ok(plain)
+}
