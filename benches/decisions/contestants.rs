@@ -34,6 +34,7 @@ impl Field {
                 Box::new(native::Native::given()),
                 Box::new(native::Native::copying()),
                 Box::new(Isolated::rust()?),
+                Box::new(Isolated::on_demand()?),
                 Box::new(Warm::rust()?),
                 Box::new(plugin::Extism::fresh()?),
                 Box::new(plugin::Extism::kept()?),

@@ -69,7 +69,7 @@ impl Language {
     }
 
     /// Loads it; none where it was not built. What was compiled is kept, for an interpreter takes long.
-    fn load(self) -> Result<Option<Policy>> {
+    fn load(self, room: Room) -> Result<Option<Policy>> {
         let path = self.component();
         if !path.is_file() {
             return Ok(None);
@@ -79,38 +79,65 @@ impl Language {
         let key = Key::new([7; 32]);
         let cache = Cache { folder: &folder, key: &key };
         let reference = PolicyRef::from_argument(&path.to_string_lossy());
-        let engine = Engine::with(&limits)?;
+        let engine = match room {
+            Room::Ready => Engine::pooling(&limits)?,
+            Room::OnDemand => Engine::with(&limits)?,
+        };
         let policy = artifact::load(&engine, &reference, Some(&path), limits, Some(cache))?;
         Ok(Some(policy))
     }
 }
 
+/// Where the room for an instance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It is kept ready, as a host has it that runs on.
+    Ready,
+    /// It is mapped for the decision, as a command has it that decides once.
+    OnDemand,
+}
+
 /// A fresh instance for each decision, with deadline, memory and output limits.
 pub(crate) struct Isolated {
     policy: Policy,
-    language: Language,
+    name: &'static str,
 }
 
 impl Isolated {
     pub(crate) fn rust() -> Result<Self> {
-        Self::of(Language::Rust)?.ok_or_else(|| anyhow!("the build script built no component"))
+        Self::with(Language::Rust, Room::Ready, OURS)?.ok_or_else(not_built)
+    }
+
+    /// The same without room that is kept ready.
+    pub(crate) fn on_demand() -> Result<Self> {
+        let name = "precedent, room on demand";
+        Self::with(Language::Rust, Room::OnDemand, name)?.ok_or_else(not_built)
     }
 
     /// None where it was not built.
     pub(crate) fn of(language: Language) -> Result<Option<Self>> {
-        Ok(language.load()?.map(|policy| Self { policy, language }))
+        // An interpreter wants more memory than is kept ready for anybody.
+        Self::with(language, Room::OnDemand, language.name())
+    }
+
+    fn with(language: Language, room: Room, name: &'static str) -> Result<Option<Self>> {
+        Ok(language.load(room)?.map(|policy| Self { policy, name }))
     }
 }
 
 impl Contestant for Isolated {
     fn name(&self) -> &'static str {
-        self.language.name()
+        self.name
     }
 
     fn ready<'c>(&'c self, asked: &'c Asked) -> Result<Box<dyn Asking + 'c>> {
         let ask = |()| Ok(self.policy.decide(&asked.snapshot)?);
         Ok(Box::new(With { make: || (), ask, plain }))
     }
+}
+
+fn not_built() -> anyhow::Error {
+    anyhow!("the build script built no component")
 }
 
 /// One instance for all decisions of a thread: what isolation costs is the difference. Precedent
