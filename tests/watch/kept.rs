@@ -89,7 +89,7 @@ fn a_program_that_does_not_end_is_ended_with_all_that_it_started() {
     watching.until("started");
     let (pid, _) = starts(&sandbox, 1).remove(0);
     let below: u32 = says(&sandbox, "below", |text| text.ends_with('\n')).trim().parse().unwrap();
-    watching.signal(Signal::HUP);
+    watching.signal(Signal::TERM);
     assert_eq!(watching.ended().code(), Some(0));
     let until = Instant::now() + LONG;
     while lives(pid) || is_running(below) {
@@ -109,6 +109,18 @@ fn a_signal_that_is_ignored_ends_nothing() {
     watching.signal(Signal::HUP);
     watching.is_quiet();
     watching.end();
+}
+
+/// A terminal that is closed ends it, whatever whoever runs the tests wants ignored.
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let sandbox = mounted("canary-0", CONFIG);
+    let mut command = sandbox.command_under(&["/usr/bin/env", "--default-signal=HUP"]);
+    command.args(["watch", "--format", "json"]);
+    let mut watching = Watching::of(&sandbox, command);
+    watching.until("seen");
+    watching.signal(Signal::HUP);
+    assert_eq!(watching.ended().code(), Some(0));
 }
 
 /// One that has ended and for which nobody waits is none.
