@@ -22,7 +22,7 @@ mod guest;
 
 use guest::{Guest, Stack};
 
-const POLICIES: &[&str] = &["binary", "helm"];
+const POLICIES: &[&str] = &["binary", "helm", "nodes", "paas"];
 
 fn main() -> ExitCode {
     match build() {

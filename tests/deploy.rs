@@ -143,3 +143,27 @@ fn launchd_files_are_what_launchd_reads() {
     assert_eq!(output.status.code(), Some(4));
     assert!(!String::from_utf8_lossy(&output.stdout).contains("the gateway\n"));
 }
+
+/// The line of cron and the one of Railway look, and say nothing where all is well.
+#[test]
+fn cron_and_railway_run_what_looks() {
+    let cron = fs::read_to_string(root().join("deploy/cron/precedent")).unwrap();
+    let line = cron.lines().find(|line| line.starts_with(|c: char| c.is_ascii_digit())).unwrap();
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [schedule, "root", command] = fields.as_slice() else { panic!("{line}") };
+    let railway = fs::read_to_string(root().join("deploy/railway/railway.json")).unwrap();
+    let railway: serde_json::Value = serde_json::from_str(&railway).unwrap();
+    assert_eq!(railway["deploy"]["cronSchedule"].as_str(), Some(*schedule));
+    let same = railway["deploy"]["startCommand"].as_str().unwrap();
+    assert_eq!(command.strip_prefix("timeout 300 "), Some(same));
+    let sandbox = Sandbox::with_config(r#"{"gateway":{"auth":{"token":"canary-new"}}}"#);
+    let manifest = sandbox.path("home/precedent.toml");
+    fs::write(&manifest, "deployment.preset = \"openclaw\"\npolicy.name = \"helm\"\n").unwrap();
+    let words = same.replace("/etc/precedent/precedent.toml", &manifest.display().to_string());
+    let words: Vec<&str> = words.split(' ').skip(1).collect();
+    let run = sandbox.run(&words);
+    assert!(run.code == Some(4) && !run.stdout.is_empty(), "{run:?}");
+    assert_eq!(sandbox.run(&["apply"]).code, Some(0));
+    let run = sandbox.run(&words);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));
+}

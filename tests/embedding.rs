@@ -18,7 +18,7 @@ use precedent::{
     Builder, Event, Host, Ruling,
     apply::Runs,
     model::Phase,
-    observe::{Command, FileContents, ReadError, World},
+    observe::{Command, FileContents, ReadError, RunError, World},
     record::StateFolder,
 };
 use secrecy::ExposeSecret;
@@ -257,7 +257,7 @@ fn looked_at_again_where_somebody_wrote() {
         fn list(&self, folder: &std::path::Path) -> Vec<String> {
             self.world.list(folder)
         }
-        fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        fn run(&self, command: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
             self.world.run(command)
         }
     }

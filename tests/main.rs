@@ -25,6 +25,10 @@
 //! | `chart` | deploy/helm: the init step as Helm renders it, run in a pod's place |
 //! | `daemon` | a gateway as a service: another version, what would win next, a new token |
 //! | `deploy` | deploy/systemd and deploy/launchd, each by its own tool |
+//! | `platforms` | places that programs of platforms read and write |
+//! | `nodes` | the logins of agents before a restart, here and on other nodes |
+//! | `alerts` | who is told of what a check finds, and how often |
+//! | `handover` | one credential handed from node to node, sealed |
 //! | `exec` | a program that is started with its credentials in our place |
 //! | `watch` | changes of every shape, and a program that is kept in step |
 //! | `services` | what OpenClaw's own service audit and repair were recorded to do |
@@ -49,6 +53,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod alerts;
 mod authoring;
 mod bad_input;
 mod bad_places;
@@ -66,12 +71,15 @@ mod faults;
 mod files;
 mod gateway;
 mod guests;
+mod handover;
 mod interface;
 mod journal;
 mod languages;
 mod manifest;
+mod nodes;
 mod openclaw;
 mod parity;
+mod platforms;
 mod policies;
 mod promises;
 mod properties;

@@ -88,6 +88,24 @@ fn errors_point_and_say_what_is_allowed() {
             "precedent.toml:4:8: ",
             "fact `leak` would show a secret",
         ),
+        (
+            "[[calls]]\nname = \"login\"\nneeds = [\"gateway-token\", \"gateway-tokn\"]\n",
+            "precedent.toml:5:27: ",
+            "unknown credential `gateway-tokn`",
+        ),
+        (
+            "[[calls]]\nname = \"login\"\nneeds = [\"gateway-token\", \"x\"]\nby = [\"cli\"]\n\
+             [[locations]]\nname = \"env.x\"\ncredential = \"x\"\nenv = \"X\"\n\
+             [[consumers]]\nname = \"hook\"\ncredentials = [\"x\"]\n",
+            "precedent.toml:5:27: ",
+            "call `login` needs `x`, which none of its programs reads; add one of `hook` to `by`",
+        ),
+        (
+            "[[calls]]\nname = \"login\"\nneeds = [\"x\"]\n\
+             [[locations]]\nname = \"env.x\"\ncredential = \"x\"\nenv = \"X\"\n",
+            "precedent.toml:5:10: ",
+            "call `login` needs `x`, which none of its programs reads; add [[consumers]] with",
+        ),
     ];
     for (text, place, says) in cases {
         let sandbox = Sandbox::stale_remote();

@@ -37,6 +37,8 @@ fn every_shipped_policy_has_cases_and_they_pass() {
 fn the_component_decides_as_the_library_does() {
     alike::<precedent_policy_helm::Helm>("helm", &precedent_policy_helm::about());
     alike::<precedent_policy_binary::Binary>("binary", &precedent_policy_binary::about());
+    alike::<precedent_policy_nodes::Nodes>("nodes", &precedent_policy_nodes::about());
+    alike::<precedent_policy_paas::Paas>("paas", &precedent_policy_paas::about());
 }
 
 fn alike<P: precedent_guest::Policy>(name: &str, about: &precedent_guest::About) {

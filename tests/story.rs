@@ -49,7 +49,7 @@ fn normal(text: &str) -> String {
 }
 
 /// Whether the shown lines are what came out; a line `...` stands for any number of others.
-fn assert_shows(shown: &str, told: &str) {
+pub(crate) fn assert_shows(shown: &str, told: &str) {
     let (shown, told) = (normal(shown), normal(told));
     let mut lines = told.lines();
     let mut skipping = false;

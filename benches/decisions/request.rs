@@ -116,6 +116,7 @@ fn snapshot(request: &Request) -> Snapshot {
             Kind::Unit => LocationKind::Unit,
         },
         label: place.label.clone(),
+        node: None,
         presence: match place.presence {
             Presence::Absent => model::Presence::Absent,
             Presence::Placeholder => model::Presence::Placeholder,
@@ -129,6 +130,9 @@ fn snapshot(request: &Request) -> Snapshot {
             }),
         },
         expires: None,
+        refresh_expires: None,
+        expiry: None,
+        shown: None,
         modified: Some(1_774_569_600),
         writable: place.writable,
         durable: place.kind != Kind::Environment,
@@ -138,6 +142,7 @@ fn snapshot(request: &Request) -> Snapshot {
     let consumers = request.consumers.iter().map(|program| Consumer {
         name: program.name.clone(),
         credential: CredentialId(program.credential),
+        node: None,
         attributes: BTreeMap::new(),
     });
     Snapshot {

@@ -120,6 +120,24 @@ impl<'s> Ranking<'s> {
         self
     }
 
+    /// The place at which nobody here knows what the program gets: the first that holds something, where
+    /// that could not be read. For programs elsewhere, which read their own places well enough.
+    ///
+    /// ```
+    /// # use precedent_guest::{Fault, Presence, Ranking, testing::SnapshotBuilder};
+    /// let snapshot = SnapshotBuilder::default()
+    ///     .absent("config.token")
+    ///     .location("railway.token", Presence::Unreadable(Fault::TimedOut))
+    ///     .snapshot();
+    /// let ranking = Ranking::of(snapshot.locations(), "the first copy");
+    /// assert_eq!(ranking.unknown().unwrap().name, "railway.token");
+    /// ```
+    #[must_use]
+    pub fn unknown(&self) -> Option<Location<'s>> {
+        let mut held = self.places.iter().filter(|ranked| !ranked.location.is_unset());
+        held.next().map(|ranked| ranked.location).filter(Location::is_unreadable)
+    }
+
     /// Walks the places in order. A place that cannot be read makes the whole invalid: the reader
     /// would stop there.
     #[must_use]

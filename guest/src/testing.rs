@@ -221,6 +221,25 @@ impl SnapshotBuilder {
         self
     }
 
+    /// Says when the means to renew the secret at the location that was added last stop being valid.
+    #[must_use]
+    pub fn refresh_expires(mut self, at: u64) -> Self {
+        if let Some(location) = self.record.locations.last_mut() {
+            location.refresh_expires = Some(at);
+        }
+        self
+    }
+
+    /// Puts the location that was added last on another node.
+    #[must_use]
+    pub fn on(mut self, node: &str) -> Self {
+        let node = self.put(node);
+        if let Some(location) = self.record.locations.last_mut() {
+            location.node = Some(node);
+        }
+        self
+    }
+
     /// Gives the location that was added last an attribute.
     #[must_use]
     pub fn marked(mut self, key: &str, value: &str) -> Self {

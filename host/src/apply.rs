@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `content` | the new bytes of a file |
+//! | `command` | secrets handed to the programs of platforms |
 //! | `attributes` | what a file has beside its bytes |
 //! | `replace` | one file in place of another |
 //! | `exchange` | two names exchanged in one step, and a look at what came out |
@@ -16,6 +17,7 @@
 //! | `recover` | mends a run that was killed, takes back one that was a mistake |
 
 mod attributes;
+mod command;
 mod content;
 mod exchange;
 #[cfg(feature = "fuzzing")]
@@ -40,6 +42,8 @@ pub use recover::Recovery;
 pub use runs::{Keep, Run, RunId, RunState, RunTarget, Runs, RunsError};
 
 pub(crate) use replace::sync_folder;
+
+pub use command::Platforms;
 
 use lock::GatewayLock;
 use transact::{Writing, transact};
@@ -85,12 +89,29 @@ pub struct Outcome {
 
 /// Why a plan was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
+#[error("{fault}{}{}", and(.others), written(.outcome))]
 pub struct ApplyError {
     /// What became of each change.
     pub outcome: Outcome,
     /// What went wrong.
     pub fault: ApplyFault,
+    /// What else went wrong: each write of a program stands for itself.
+    pub others: Vec<ApplyFault>,
+}
+
+fn and(others: &[ApplyFault]) -> String {
+    others.iter().map(|fault| format!("; {fault}")).collect()
+}
+
+/// What was written all the same, and how to take it back.
+fn written(outcome: &Outcome) -> String {
+    let written = outcome.changes.iter().filter(|change| change.status == Status::Applied);
+    let written: Vec<&str> = written.map(|change| change.to.as_str()).collect();
+    let undo = outcome.run.map(|run| format!(", whose files `precedent rollback {run}` puts back"));
+    match written.as_slice() {
+        [] => String::new(),
+        all => format!("; written: {}{}", all.join(", "), undo.unwrap_or_default()),
+    }
 }
 
 /// What went wrong while writing.
@@ -118,6 +139,20 @@ pub enum ApplyFault {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// A program that should have written a secret did not.
+    #[error("cannot write {place}: {reason}")]
+    Command {
+        /// The command that reads it.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody else wrote a place of a command in the meantime.
+    #[error("{place} changed since it was looked at; nothing was written over it")]
+    CommandMoved {
+        /// The command that reads it.
+        place: String,
     },
     /// The gateway is writing it.
     #[error("{} is locked by {owner}; try again, or remove it if that is gone", path.display())]
@@ -163,19 +198,50 @@ impl ApplyError {
 }
 
 /// Applies a plan. The key is the one that the snapshot's digests were made with. Without the
-/// deployment's runs only one file can be changed, and not taken back.
+/// deployment's runs only one file can be changed, and not taken back. What programs write comes after
+/// the files, each for itself: where one fails, the others go on.
 ///
 /// # Errors
 ///
-/// Where a file moved or could not be written. Every target is then as it was; where one cannot be
-/// put back, the outcome says that it is applied.
+/// Where a file moved or could not be written. Every file is then as it was, and no program was run;
+/// where one cannot be put back, the outcome says that it is applied. Where a program failed, the outcome
+/// says which.
 pub fn apply(
     plan: &Plan,
     vault: &Vault,
     key: &Key,
     runs: Option<&Runs>,
+    platforms: Platforms<'_>,
 ) -> Result<Outcome, ApplyError> {
-    let failed = |fault| ApplyError { outcome: outcome(plan, &|_| Status::Failed), fault };
+    let mut outcome = files(plan, vault, key, runs)?;
+    let mut faults = Vec::new();
+    for (change, done) in plan.changes.iter().zip(&mut outcome.changes) {
+        if Platforms::is_its(change)
+            && let Err(fault) = platforms.write(change, vault, key)
+        {
+            done.status = Status::Failed;
+            faults.push(fault);
+        }
+    }
+    if faults.is_empty() {
+        return Ok(outcome);
+    }
+    let fault = faults.remove(0);
+    Err(ApplyError { outcome, fault, others: faults })
+}
+
+/// Changes all files or none.
+fn files(
+    plan: &Plan,
+    vault: &Vault,
+    key: &Key,
+    runs: Option<&Runs>,
+) -> Result<Outcome, ApplyError> {
+    let failed = |fault| ApplyError {
+        outcome: outcome(plan, &|_| Status::Failed),
+        fault,
+        others: Vec::new(),
+    };
     if plan.targets.is_empty() {
         return Ok(outcome(plan, &|_| Status::Applied));
     }
@@ -195,7 +261,8 @@ pub fn apply(
                 let is_its = |target: &Target| change.edit.place.file() == Some(target.file);
                 plan.targets.iter().position(is_its).map_or(Status::Failed, |at| aborted.status(at))
             };
-            Err(ApplyError { outcome: outcome(plan, &status), fault: aborted.fault })
+            let outcome = outcome(plan, &status);
+            Err(ApplyError { outcome, fault: aborted.fault, others: Vec::new() })
         }
     }
 }

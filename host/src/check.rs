@@ -172,6 +172,13 @@ impl<'c> Checker<'c> {
             }
             Deed::Remove(id) => {
                 if let Some(location) = self.location(*id, "remove") {
+                    if matches!(location.place, Place::Command(_)) {
+                        let name = &location.name;
+                        self.break_rule(
+                            "unsupported",
+                            format!("remove {name}: this host cannot remove what a program writes"),
+                        );
+                    }
                     let granted = self.grants.remove.contains(declared_name(&location.name));
                     self.target(location, "remove", granted, Some(Becomes::Nothing));
                 }

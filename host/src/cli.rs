@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the words of the command line |
 //! | `session` | manifest, policy and journal of one call |
+//! | `alert` | who is told of what a check finds |
 //! | `launch` | what a program is started with, and whether it would use it |
 //! | `selection` | which deployment and policy the words select |
 //! | `subject` | the policy that the workbench works on |
@@ -15,8 +16,13 @@
 //! | `candidate` | a policy that is tried, and what it may have done |
 //! | `records` | which records of the journal are meant, and what cannot be read of it |
 //! | `text`, `json` | what people and scripts are shown |
-//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `provide`, `exec`, `watch`, `test`, `policy`, `log`, `replay`, `what_if` | a verb each |
+//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `identity`, `export`, `import`, `provide`, `exec`, `watch`, `test`, `policy`, `log`, `replay`, `what_if` | a verb each |
 
+#[cfg(feature = "alerts")]
+mod alert;
+#[cfg(not(feature = "alerts"))]
+#[path = "cli/alert/unable.rs"]
+mod alert;
 mod apply;
 mod args;
 #[cfg(feature = "workbench")]
@@ -29,6 +35,12 @@ mod compare;
 mod exec;
 mod exit;
 mod explain;
+#[cfg(feature = "handover")]
+mod export;
+#[cfg(feature = "handover")]
+mod identity;
+#[cfg(feature = "handover")]
+mod import;
 mod json;
 #[cfg(feature = "workbench")]
 mod key;
@@ -37,6 +49,8 @@ mod launch;
 #[cfg(feature = "workbench")]
 mod log;
 mod memory;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod plan;
 mod policy;
 #[cfg(feature = "workbench")]
@@ -85,6 +99,12 @@ pub(crate) fn main() -> ExitCode {
         Verb::Check(options) => check::run(options),
         Verb::Rotate(options) => rotate::run(options),
         Verb::Rollback(options) => rollback::run(options),
+        #[cfg(feature = "handover")]
+        Verb::Identity(options) => identity::run(options),
+        #[cfg(feature = "handover")]
+        Verb::Export(options) => export::run(options),
+        #[cfg(feature = "handover")]
+        Verb::Import(options) => import::run(options),
         #[cfg(feature = "provide")]
         Verb::Provide(options) => provide::run(options),
         #[cfg(feature = "workbench")]

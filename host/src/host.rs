@@ -29,10 +29,11 @@ use std::{
 use secrecy::SecretString;
 
 use crate::{
-    Error,
+    Error, Impact,
     apply::{ApplyError, Outcome},
     config::Deployment,
     decide::{Answer, Policy},
+    impact::impact,
     model::{ConsumerId, Decision, LocationId, Phase, Presence, Snapshot, Standing, Verdict},
     observe::Observed,
     record::{Digests, Record},
@@ -155,6 +156,13 @@ impl Host {
                 Err(error)
             }
         }
+    }
+
+    /// Which calls fail of what was seen, and which go on; none where the deployment declares no calls, and
+    /// where nothing was decided.
+    #[must_use]
+    pub fn impact(&self, proposal: &Proposal) -> Option<Impact> {
+        impact(self.deployment(), &proposal.snapshot, proposal.decision()?)
     }
 
     /// Observes, decides, checks and plans. Writes nothing.

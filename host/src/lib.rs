@@ -28,7 +28,9 @@
 //! | [`record`] | key and journal | its own folder |
 //! | [`Host`] | runs the stages: what an embedding program holds | none |
 //! | [`Reloading`] | a policy file that may change while the program runs | reads the policy |
+//! | [`Impact`] | which calls fail of a disagreement, and which go on | none |
 //! | [`Resolved`] | the secret that a program is to be given | none |
+//! | `handover` | one credential for another node, sealed and signed | none |
 //! | `cases` | policy cases: a snapshot in words, and what is expected | none |
 //! | `prove` | what holds of a policy in every state of a deployment | none |
 //! | [`model`] | what the stages hand to one another | none |
@@ -46,7 +48,10 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "handover")]
+pub mod handover;
 mod host;
+mod impact;
 pub mod model;
 pub mod observe;
 pub mod plan;
@@ -63,6 +68,7 @@ pub use host::{
     Active, Builder, Event, Host, Installation, Proposal, Reconciled, Rejected, ReloadStatus,
     Reloaded, Reloading, Ruling, Turn, rule,
 };
+pub use impact::{CallImpact, CallState, Health, Impact, impact};
 pub use resolve::{ResolveError, Resolved};
 
 /// JSON Schema of `precedent.toml`, for editors.

@@ -9,6 +9,8 @@
 //! | `file` | a file read whole, and what can be told of it |
 //! | `files` | the files of a pass, each read once |
 //! | `units` | drop-ins and environment files of a unit, as they are discovered |
+//! | `profiles` | the logins of agents, as they are discovered |
+//! | `commands` | what the commands of a deployment print, each run once |
 //! | `documents` | what a document says wherever the deployment points |
 //! | `includes` | the files in which a document goes on |
 //! | `variables` | the variables that programs find, in the environment and in files |
@@ -17,11 +19,13 @@
 //! | `run` | a program that is run while observing, bounded in time |
 //! | `report` | what is not there or cannot be read, as findings |
 
+pub(crate) mod commands;
 mod documents;
 mod facts;
 pub(crate) mod file;
 mod files;
 mod includes;
+mod profiles;
 mod reference;
 mod report;
 mod run;
@@ -32,20 +36,22 @@ mod world;
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use crate::{
-    config::{Deployment, LocationSpec, PathTemplate, PlaceSpec, Trim},
+    config::{CommandSpec, Deployment, DigestForm, LocationSpec, PathTemplate, PlaceSpec, Trim},
     model::{
         Consumer, CredentialId, Fault, Location, LocationId, LocationKind, Phase, Place, Pointer,
-        Presence, Snapshot,
+        Presence, Reference, ReferenceKind, Snapshot,
     },
     secret::{Fingerprint, Key, Vault},
 };
 
 pub use file::{FileContents, ReadError};
 pub(crate) use reference::{reads_as_reference, to_write as reference_to};
-pub use world::{Command, Machine, Memory, World};
+pub use world::{Command, Machine, Memory, RunError, World};
 
+use commands::{Commands, Told};
 use documents::Documents;
 use files::Files;
 use variables::Variables;
@@ -74,8 +80,12 @@ impl Observed {
             credential: CredentialId::from_index(index),
             kind: LocationKind::Environment,
             label: "the new secret".to_owned(),
+            node: None,
             presence: Presence::Plain(key.fingerprint(secret.expose_secret())),
             expires: None,
+            refresh_expires: None,
+            expiry: None,
+            shown: None,
             modified: None,
             writable: false,
             durable: false,
@@ -97,17 +107,31 @@ pub fn observe(
     now: u64,
 ) -> Observed {
     let mut files = Files::new(world, key, &deployment.base);
-    let (deployment, services) = units::discover(deployment, &mut files);
+    let commands = Commands::run(commands::of(deployment), world, &deployment.base);
+    let (mut deployment, services) = units::discover(deployment, &mut files);
+    let profiles = profiles::discover(&mut deployment, &mut files, &commands);
     let deployment = &*deployment;
     let variables = Variables::read(deployment, &mut files);
     let documents = Documents::read(deployment, &mut files, &variables, &services);
-    let mut pass = Pass { deployment, world, key, vault: Vault::default(), files, documents };
-    let locations: Vec<Location> = deployment
+    let mut pass = Pass {
+        deployment,
+        world,
+        key,
+        vault: Vault::default(),
+        files,
+        documents,
+        commands,
+        digests: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut locations: Vec<Location> = deployment
         .locations
         .iter()
         .enumerate()
         .map(|(index, spec)| pass.location(LocationId::from_index(index), spec))
         .collect();
+    pass.compare_digests(&mut locations);
+    profiles.tell(&mut locations);
     let facts =
         facts::observe(deployment, &locations, &pass.documents, &mut pass.files, &variables);
     let mixed = pass.files.mixed();
@@ -124,6 +148,7 @@ pub fn observe(
             .map(|spec| Consumer {
                 name: spec.name.clone(),
                 credential: spec.credential,
+                node: spec.node.clone(),
                 attributes: spec.attributes.clone(),
             })
             .collect(),
@@ -134,6 +159,8 @@ pub fn observe(
     report::absent(deployment, &mut snapshot, &pass.documents);
     report::unreadable(&mut snapshot, &pass.documents);
     report::mixed(&mut snapshot, &mixed);
+    report::commands(&mut snapshot, pass.problems);
+    profiles.report(&mut snapshot);
     Observed { snapshot, vault: pass.vault }
 }
 
@@ -144,6 +171,11 @@ struct Pass<'p> {
     vault: Vault,
     files: Files<'p>,
     documents: Documents,
+    commands: Commands,
+    /// What is shown of secrets that are not.
+    digests: Vec<(LocationId, DigestForm, Zeroizing<String>)>,
+    /// What came of commands that could not be used.
+    problems: Vec<(LocationId, String)>,
 }
 
 impl Pass<'_> {
@@ -153,8 +185,12 @@ impl Pass<'_> {
             credential: spec.credential,
             kind: self.kind(spec),
             label: spec.label.clone(),
+            node: spec.node.clone(),
             presence: Presence::Absent,
             expires: None,
+            refresh_expires: None,
+            expiry: None,
+            shown: None,
             modified: None,
             writable: false,
             durable: true,
@@ -182,6 +218,7 @@ impl Pass<'_> {
                 self.at_pointer(id, spec, *index, pointer, &mut location)
             }
             PlaceSpec::File(path) => self.whole_file(id, spec, path, &mut location),
+            PlaceSpec::Command(command) => self.printed(id, spec, command, &mut location),
         }
         location
     }
@@ -195,6 +232,7 @@ impl Pass<'_> {
                 .get(*index)
                 .map_or(LocationKind::Document, |document| document.syntax.kind()),
             PlaceSpec::File(_) => LocationKind::File,
+            PlaceSpec::Command(_) => LocationKind::Command,
         }
     }
 
@@ -268,6 +306,73 @@ impl Pass<'_> {
         }
     }
 
+    fn printed(
+        &mut self,
+        id: LocationId,
+        spec: &LocationSpec,
+        command: &CommandSpec,
+        location: &mut Location,
+    ) {
+        location.place = Place::Command(command.in_words());
+        location.writable = command.write.is_some();
+        match self.commands.told(command) {
+            Told::Nothing => {}
+            Told::Value(value) => location.presence = self.keep(id, spec, &value),
+            Told::Digest(digest) => {
+                location.presence = Presence::Reference(Reference {
+                    kind: ReferenceKind::Store,
+                    target: "a secret of which only a digest is shown".to_owned(),
+                    resolved: None,
+                });
+                let digest = Zeroizing::new(commands::normal(&digest));
+                location.shown = Some(self.key.fingerprint(&digest));
+                self.digests.push((id, command.digest.unwrap_or(DigestForm::Unknown), digest));
+            }
+            Told::Hidden(why) => {
+                location.presence = Presence::Reference(Reference {
+                    kind: ReferenceKind::Store,
+                    target: why,
+                    resolved: None,
+                });
+            }
+            Told::Fault(fault, problem) => {
+                location.presence = Presence::Unreadable(fault);
+                location.writable = false;
+                self.problems.push((id, problem));
+            }
+        }
+    }
+
+    /// Says of a digest which of the secrets it is one of. One of none of them is another secret; where
+    /// one of them could not be tried, nobody knows.
+    fn compare_digests(&self, locations: &mut [Location]) {
+        for (id, form, digest) in &self.digests {
+            let Some(credential) = locations.get(id.index()).map(|l| l.credential) else {
+                continue;
+            };
+            let others = (0..).map(LocationId).zip(&*locations);
+            let others = others.filter(|(at, l)| at != id && l.credential == credential);
+            let tried: Vec<(Fingerprint, Option<bool>)> = others
+                .filter_map(|(at, l)| {
+                    let secret = self.vault.secret_at(at);
+                    let is_its =
+                        secret.and_then(|s| commands::is_of(*form, digest, s.expose_secret()));
+                    Some((l.presence.fingerprint()?, is_its))
+                })
+                .collect();
+            let same = tried.iter().find(|(_, is_its)| *is_its == Some(true));
+            let is_another = !tried.is_empty() && tried.iter().all(|(_, is_its)| is_its.is_some());
+            let another =
+                || self.key.fingerprint(&format!("a secret with the digest {}", **digest));
+            if let Some(Presence::Reference(reference)) =
+                locations.get_mut(id.index()).map(|l| &mut l.presence)
+            {
+                reference.resolved =
+                    same.map(|(fingerprint, _)| *fingerprint).or_else(|| is_another.then(another));
+            }
+        }
+    }
+
     /// Puts a secret into the vault, and says what may be known of it.
     fn keep(&mut self, id: LocationId, spec: &LocationSpec, value: &str) -> Presence {
         let (value, presence) = self.known(spec, value);
@@ -292,10 +397,7 @@ impl Pass<'_> {
 
     fn known<'v>(&self, spec: &LocationSpec, value: &'v str) -> (&'v str, Presence) {
         let credential = self.deployment.credentials.get(spec.credential.index());
-        let value = match credential.map(|credential| credential.trim) {
-            Some(Trim::Whitespace) => value.trim(),
-            _ => value.trim_end_matches(['\n', '\r']),
-        };
+        let value = credential.map_or(Trim::default(), |credential| credential.trim).of(value);
         let placeholder =
             credential.is_some_and(|credential| credential.placeholders.iter().any(|p| p == value));
         let presence = if value.trim().is_empty() {

@@ -8,8 +8,8 @@ use crate::{
     check::Checked,
     config::{ReferenceForm, Syntax},
     model::{
-        Deed, FileId, FileStatus, LocationId, Place, Presence, Reference, ReferenceKind, Severity,
-        Snapshot, Standing, Verdict,
+        Deed, FileId, FileStatus, LocationId, Place, Pointer, Presence, Reference, ReferenceKind,
+        Severity, Snapshot, Standing, Verdict,
     },
     secret::{Digest, Fingerprint},
 };
@@ -46,6 +46,12 @@ pub struct Change {
     /// The new value of a fact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// What the write does to what runs, such as a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// When the secret that is written stops being valid, in seconds since 1970; it is written beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
     /// Why.
     pub reason: String,
     /// The file that changes.
@@ -81,6 +87,16 @@ pub(crate) struct ChangeEdit {
     pub(crate) place: Place,
     pub(crate) new: NewContent,
     pub(crate) location: Option<LocationId>,
+    pub(crate) expiry: Option<NewExpiry>,
+}
+
+/// The time that a secret takes along to where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewExpiry {
+    /// Where in the document.
+    pub(crate) pointer: Pointer,
+    /// In seconds since 1970; none where it has no end.
+    pub(crate) at: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,6 +253,11 @@ pub fn plan(checked: &Checked<'_>) -> Plan {
                 NewContent::Value(value) => Some(value.clone()),
                 _ => None,
             },
+            effect: planned
+                .edit
+                .location
+                .and_then(|id| snapshot.location(id)?.attributes.get("on-write").cloned()),
+            expires: planned.edit.expiry.as_ref().and_then(|expiry| expiry.at),
             path: file.map(|(_, file)| file.path.clone()).unwrap_or_default(),
             reason: action.reason.clone(),
             edit: planned.edit,
@@ -307,6 +328,7 @@ fn edit_for(snapshot: &Snapshot, deed: &Deed) -> Option<Planned> {
                     place: snapshot.facts.get(key)?.place.clone()?,
                     new: NewContent::Value(value.clone()),
                     location: None,
+                    expiry: None,
                 },
             });
         }
@@ -314,11 +336,16 @@ fn edit_for(snapshot: &Snapshot, deed: &Deed) -> Option<Planned> {
         Deed::Refresh(_) | Deed::Restart(_) | Deed::Alert { .. } => return None,
     };
     let location = snapshot.location(to)?;
+    let expiry = from.filter(|_| kind == ChangeKind::Write).and_then(|from| {
+        let (pointer, at) = (location.expiry.clone()?, snapshot.location(from)?.expires);
+        // Where neither says, there is nothing to write, nor to remove.
+        (at.is_some() || location.expires.is_some()).then_some(NewExpiry { pointer, at })
+    });
     Some(Planned {
         kind,
         from,
         to: location.name.clone(),
-        edit: ChangeEdit { place: location.place.clone(), new, location: Some(to) },
+        edit: ChangeEdit { place: location.place.clone(), new, location: Some(to), expiry },
     })
 }
 
@@ -331,6 +358,7 @@ fn in_words(snapshot: &Snapshot, place: &Place) -> String {
         Place::Argument => "what the caller hands over".to_owned(),
         Place::Pointer { file, pointer } => format!("{}#{pointer}", path(file)),
         Place::File(file) => path(file),
+        Place::Command(command) => command.clone(),
     }
 }
 
@@ -368,6 +396,9 @@ pub fn after(snapshot: &Snapshot, plan: &Plan) -> Snapshot {
         // One place may have two names.
         for location in after.locations.iter_mut().filter(|l| l.place == change.edit.place) {
             location.presence = presence.clone();
+            if let Some(expiry) = &change.edit.expiry {
+                location.expires = expiry.at;
+            }
         }
     }
     after

@@ -7,20 +7,29 @@
 //! | module | what |
 //! |---|---|
 //! | `key` | the installation's key |
+//! | `identity` | the keys by which other nodes know this one |
+//! | `nonces` | which handovers were used here |
 //! | `ours` | whose a folder or a file is |
 //! | `journal` | a line for each run, in files that together stay within their bound |
 //! | `recorded` | a record as it is read back |
 //! | `read` | a journal read from its oldest record to its newest |
+//! | `told` | what alerts were told, so that each problem is told once |
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
+#[cfg(feature = "handover")]
+mod identity;
 mod journal;
 mod key;
+#[cfg(feature = "handover")]
+mod nonces;
 mod ours;
 #[cfg(feature = "records")]
 mod read;
 #[cfg(feature = "records")]
 mod recorded;
+#[cfg(feature = "alerts")]
+mod told;
 
 use std::{
     io,
@@ -43,10 +52,14 @@ use crate::{
 
 pub use journal::Room;
 pub use key::OwnKey;
+#[cfg(feature = "handover")]
+pub use nonces::UsedNonces;
 #[cfg(feature = "records")]
 pub use read::{BrokenRecord, Journal};
 #[cfg(feature = "records")]
 pub use recorded::{Came, Recorded, RecordedChange, RecordedPlan, RecordedTarget};
+#[cfg(feature = "alerts")]
+pub use told::{Telling, Told, ToldFile};
 
 pub(crate) use ours::{is_our_folder, make_ours};
 

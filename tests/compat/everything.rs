@@ -24,8 +24,12 @@ fn location(index: u32, kind: LocationKind, presence: Presence) -> Location {
         credential: CredentialId(index % 3),
         kind,
         label: "żółw ".repeat(index as usize % 4),
+        node: None,
         presence,
         expires: time(2, 1_700_000_000),
+        refresh_expires: None,
+        expiry: None,
+        shown: None,
         modified: time(3, u64::MAX - 100),
         writable: index.is_multiple_of(2),
         durable: index % 4 < 2,
@@ -66,6 +70,7 @@ fn everything() -> Snapshot {
     let consumer = |name: &str, credential| Consumer {
         name: name.to_owned(),
         credential: CredentialId(credential),
+        node: None,
         attributes: BTreeMap::from([("program".to_owned(), format!("the {name}"))]),
     };
     Snapshot {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use precedent::observe::{Command, FileContents, Machine, ReadError, World};
+use precedent::observe::{Command, FileContents, Machine, ReadError, RunError, World};
 use zeroize::Zeroizing;
 
 /// The files below one folder and some variables, and nothing else of the machine.
@@ -35,7 +35,7 @@ impl World for Below {
         if folder.starts_with(&self.folder) { Machine::default().list(folder) } else { vec![] }
     }
 
-    fn run(&self, _: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
-        None
+    fn run(&self, _: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
+        Err(RunError::NotFound)
     }
 }

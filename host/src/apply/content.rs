@@ -7,7 +7,7 @@ use super::ApplyFault;
 use crate::{
     config::ReferenceForm,
     document::{self, Edit, NewValue},
-    model::Place,
+    model::{Place, Pointer},
     observe::{reads_as_reference, reference_to},
     plan::{Change, NewContent, Target},
     secret::{self, Vault},
@@ -40,7 +40,9 @@ pub(super) fn edited(
         return whole(old, value).map_err(fault);
     }
     let syntax = target.syntax.unwrap_or_default();
-    let edits: Vec<Edit<'_>> = values
+    let times: Vec<(&Pointer, Option<serde_json::Value>)> =
+        changes.iter().filter_map(|change| time(change)).collect();
+    let mut edits: Vec<Edit<'_>> = values
         .iter()
         .filter_map(|(place, value)| match place {
             Place::Pointer { pointer, .. } => Some(Edit {
@@ -55,7 +57,18 @@ pub(super) fn edited(
             _ => None,
         })
         .collect();
+    edits.extend(times.iter().map(|(pointer, time)| Edit {
+        pointer,
+        value: time.as_ref().map_or(NewValue::Nothing, NewValue::Json),
+    }));
     document::edited(old, syntax, &edits).map_err(|error| fault(error.to_string()))
+}
+
+/// The time that a secret takes along, in milliseconds.
+fn time(change: &Change) -> Option<(&Pointer, Option<serde_json::Value>)> {
+    let expiry = change.edit.expiry.as_ref()?;
+    let at = expiry.at.map(|at| serde_json::Value::from(at.saturating_mul(1000)));
+    Some((&expiry.pointer, at))
 }
 
 fn value<'v>(change: &Change, target: &Target, vault: &'v Vault) -> Result<Value<'v>, String> {

@@ -170,7 +170,11 @@ impl Runs {
     /// Where the run is not ours, where what was there is no longer kept, or where a file has been
     /// changed since.
     pub fn roll_back(&self, run: &Run, key: &Key) -> Result<Outcome, ApplyError> {
-        let failed = |fault| ApplyError { outcome: outcome(run, &|_| Status::Failed), fault };
+        let failed = |fault| ApplyError {
+            outcome: outcome(run, &|_| Status::Failed),
+            fault,
+            others: Vec::new(),
+        };
         if !run.is_ours(key) {
             let reason = format!("run {} was written with another key, or by hand", run.run);
             return Err(failed(ApplyFault::Edit { path: self.folder_of(run.run), reason }));
@@ -193,7 +197,7 @@ impl Runs {
         let writings: Vec<Writing> = writings.collect::<Result<_, _>>().map_err(failed)?;
         let done = transact(writings, Some(self), Some(run.run), key).map_err(|aborted| {
             let outcome = outcome(run, &|at| aborted.status(at));
-            ApplyError { outcome, fault: aborted.fault }
+            ApplyError { outcome, fault: aborted.fault, others: Vec::new() }
         })?;
         // It is back all the same if that cannot be said; and then it is as this run left it no more.
         let _ = self.mark(run, RunState::Done, RunState::RolledBack);

@@ -238,6 +238,9 @@ fn describe(location: &mut Location, state: &State, key: &Key) {
     }
     location.attributes.extend(attributes.clone());
     let is_unreadable = matches!(state.holds, Holds::Unreadable(_));
+    if let Place::Command(_) = location.place {
+        location.writable &= !is_unreadable && state.more.writable != Some(false);
+    }
     if location.place.file().is_some() {
         location.writable = !is_unreadable && state.more.writable != Some(false);
     }

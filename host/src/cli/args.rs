@@ -16,6 +16,8 @@ use super::watch::WatchArgs;
 use super::{
     capture::CaptureArgs, log::LogArgs, replay::ReplayArgs, test::TestArgs, what_if::WhatIfArgs,
 };
+#[cfg(feature = "handover")]
+use super::{export::ExportArgs, identity::IdentityArgs, import::ImportArgs};
 
 /// Keeps every copy of a gateway's credentials in agreement.
 #[derive(Debug, Parser)]
@@ -42,6 +44,15 @@ pub(crate) enum Verb {
     Rotate(RotateArgs),
     /// Put back what a run changed
     Rollback(RollbackArgs),
+    /// Show the public keys that other nodes know this one by
+    #[cfg(feature = "handover")]
+    Identity(IdentityArgs),
+    /// Write one credential to standard output, sealed to another node and signed
+    #[cfg(feature = "handover")]
+    Export(ExportArgs),
+    /// Take a credential that another node exported from standard input
+    #[cfg(feature = "handover")]
+    Import(ImportArgs),
     /// Answer OpenClaw, which asks for its secrets by the protocol of its exec SecretRefs
     #[cfg(feature = "provide")]
     Provide(ProvideArgs),
@@ -79,7 +90,7 @@ where
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
-    /// A shipped policy (binary, helm), or the path of a component [default: the manifest's, else binary]
+    /// A shipped policy (binary, helm, nodes, paas), or the path of a component [default: the manifest's, else binary]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
     /// Why you ask
@@ -253,6 +264,17 @@ pub(crate) struct CheckArgs {
     /// Say nothing where all is well
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Only look: send none of the manifest's alerts
+    #[arg(long)]
+    pub(crate) no_alerts: bool,
+    /// Write what was found into a file for Prometheus' textfile collector
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
+    /// Send what was found to a collector of OpenTelemetry, such as http://localhost:4318
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp: Option<String>,
 }
 
 /// Which policy is worked on, and for which deployment.
@@ -262,7 +284,7 @@ pub(crate) struct SubjectArgs {
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
-    /// A shipped policy (binary, helm), or the path of a component [default: the manifest's, else binary]
+    /// A shipped policy (binary, helm, nodes, paas), or the path of a component [default: the manifest's, else binary]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
 }

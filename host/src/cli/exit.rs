@@ -68,6 +68,10 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     if let Some(unstarted) = error.downcast_ref::<super::launch::Unstarted>() {
         return unstarted.exit();
     }
+    #[cfg(feature = "handover")]
+    if let Some(exit) = of_a_handover(error) {
+        return exit;
+    }
     match error.downcast_ref::<Error>() {
         Some(
             Error::Manifest(_)
@@ -78,6 +82,17 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         Some(Error::Check(_)) => Exit::Refused,
         _ => Exit::Fault,
     }
+}
+
+/// What is wrong with a secret that is handed over, or with what was asked of it.
+#[cfg(feature = "handover")]
+fn of_a_handover(error: &anyhow::Error) -> Option<Exit> {
+    use precedent::handover::{HandoverError, SourceError};
+    if error.is::<HandoverError>() {
+        return Some(Exit::Refused);
+    }
+    let error = error.downcast_ref::<SourceError>()?;
+    Some(if error.is_usage() { Exit::Usage } else { Exit::Refused })
 }
 
 #[cfg(feature = "workbench")]

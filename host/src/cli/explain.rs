@@ -58,6 +58,9 @@ fn all(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Result<(
     text::standings(out, proposal)?;
     text::reasons(out, proposal)?;
     text::copies(out, proposal)?;
+    if let Some(impact) = session.host.impact(proposal) {
+        text::calls(out, &impact)?;
+    }
     text::findings(out, proposal)?;
     text::ruling(out, proposal)?;
     text::next_step(out, session, proposal)?;

@@ -31,6 +31,7 @@ pub(crate) fn print(out: &mut impl Write, document: &Value) -> io::Result<()> {
 pub(crate) fn explain(session: &Session, proposal: &Proposal) -> Value {
     let mut document = head("precedent.explain/1", session, proposal);
     document.insert("consumers".into(), consumers(proposal));
+    add_impact(&mut document, session, proposal);
     document.insert("locations".into(), locations(&proposal.snapshot));
     finish(document, proposal)
 }
@@ -92,6 +93,26 @@ pub(crate) fn rotate(
     applied("precedent.rotate/1", session, proposal, outcome, after)
 }
 
+/// `precedent.import/1`: the same of a secret that a peer handed over.
+#[cfg(feature = "handover")]
+pub(crate) fn import(
+    session: &Session,
+    accepted: &precedent::handover::Accepted,
+    proposal: &Proposal,
+    outcome: &Outcome,
+    after: Option<&Proposal>,
+) -> Value {
+    let mut document = applied("precedent.import/1", session, proposal, outcome, after);
+    let from = json!({
+        "peer": accepted.peer,
+        "deployment": accepted.deployment,
+        "created": accepted.created,
+    });
+    add(&mut document, "from", from);
+    add(&mut document, "credential", json!(accepted.credential));
+    document
+}
+
 /// `precedent.check/1`
 pub(crate) fn check(session: &Session, proposal: &Proposal) -> Value {
     let mut document = head("precedent.check/1", session, proposal);
@@ -99,6 +120,7 @@ pub(crate) fn check(session: &Session, proposal: &Proposal) -> Value {
     document
         .insert("changes".into(), json!(proposal.plan().map_or(0, |plan| plan.changes().len())));
     document.insert("consumers".into(), consumers(proposal));
+    add_impact(&mut document, session, proposal);
     finish(document, proposal)
 }
 
@@ -216,6 +238,14 @@ pub(crate) fn policy(policy: &Policy) -> Value {
         "version": policy.about().version,
         "digest": policy.digest(),
     })
+}
+
+/// Which calls fail and which go on, where the deployment says what its calls need.
+fn add_impact(document: &mut Map<String, Value>, session: &Session, proposal: &Proposal) {
+    if let Some(impact) = session.host.impact(proposal) {
+        document.insert("health".into(), json!(impact.health));
+        document.insert("calls".into(), json!(impact.calls));
+    }
 }
 
 fn add_plan(document: &mut Map<String, Value>, proposal: &Proposal) {

@@ -44,7 +44,7 @@ pub(crate) struct ProvideArgs {
     /// the preset openclaw]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// A shipped policy (binary, helm), or the path of a component [default: the manifest's, else binary]
+    /// A shipped policy (binary, helm, nodes, paas), or the path of a component [default: the manifest's, else binary]
     #[arg(long, value_name = "NAME|FILE")]
     policy: Option<String>,
     /// The program for which an id asks that is the name of a credential alone

@@ -7,7 +7,7 @@ use precedent::{
     Error, Installation,
     apply::{Outcome, Run, RunId, RunState, Runs},
     artifact::PolicyRef,
-    config::Mode,
+    config::{Mode, PlaceSpec},
     model::Phase,
 };
 
@@ -19,8 +19,13 @@ use super::{
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<Exit> {
     // Whatever policy decides there: it may be what made the mistake.
-    let deployment =
+    let mut deployment =
         selection::read_deployment(args.manifest.as_deref(), Some(PolicyRef::default()))?;
+    // What it wrote is ours, though this one is not shown it.
+    deployment.profiles.iter_mut().for_each(|profiles| profiles.policies.clear());
+    // It is about files: no platform and no other node is asked.
+    deployment.locations.retain(|location| !matches!(location.place, PlaceSpec::Command(_)));
+    deployment.profiles.retain(|profiles| profiles.commands().next().is_none());
     let usage = |words: &str| Err(UsageError(words.to_owned()).into());
     let Some(state) = session::state() else {
         return usage("no run is kept: neither PRECEDENT_STATE_DIR nor HOME is set");

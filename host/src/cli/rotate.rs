@@ -3,8 +3,9 @@
 use std::io::{IsTerminal, Read, Write};
 
 use anyhow::{Context, Result};
-use precedent::{Error, Proposal, Ruling, model::Phase, secret};
+use precedent::{Error, Proposal, Ruling, apply::Outcome, model::Phase, secret};
 use secrecy::SecretString;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,12 +21,60 @@ const LONGEST: u64 = 64 * 1024;
 
 pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     let session = Session::open("rotate", &args.selection, Phase::Rotate)?;
-    let is_dry = args.dry_run || session.is_audit();
     // Before the lock: whoever types it may take their time.
     let secret = new_secret(args)?;
-    let turn = if is_dry { None } else { Some(session.write(args.writing.wait)?) };
-    let proposal = session.propose_with(&args.credential, secret)?;
-    let is_taken = is_taken(&proposal, &args.credential);
+    let incoming = Incoming {
+        credential: &args.credential,
+        secret,
+        heading: None,
+        dry_run: args.dry_run,
+        next: if args.stdin { "" } else { " The next run makes another secret." },
+        wait: args.writing.wait,
+        format: args.selection.format,
+        document: &|proposal, outcome, after| json::rotate(&session, proposal, outcome, after),
+    };
+    bring(&session, incoming, || Ok(()))?.ok_or_else(|| {
+        UsageError(format!(
+            "the policy {} says nowhere to put a new {}; make it where that policy has its source of truth",
+            session.host.policy().about().name,
+            args.credential
+        ))
+        .into()
+    })
+}
+
+/// A secret that is brought, and how it is told what becomes of it.
+pub(super) struct Incoming<'i> {
+    pub(super) credential: &'i str,
+    pub(super) secret: SecretString,
+    /// Where it comes from, where that is worth a line.
+    pub(super) heading: Option<String>,
+    pub(super) dry_run: bool,
+    /// What is said of the next run after one that wrote nothing.
+    pub(super) next: &'i str,
+    /// Seconds to wait while another run has the deployment.
+    pub(super) wait: u64,
+    pub(super) format: Format,
+    /// What scripts are shown: of what was proposed, what came of it, and what is true after.
+    pub(super) document: &'i dyn Fn(&Proposal, &Outcome, Option<&Proposal>) -> Value,
+}
+
+/// Brings a secret to the policy, which says where it goes, and writes that; none where it says nowhere.
+/// `begin` is asked when it is known that something is to be done with it, before anything is written.
+pub(super) fn bring(
+    session: &Session,
+    incoming: Incoming<'_>,
+    begin: impl FnOnce() -> Result<()>,
+) -> Result<Option<Exit>> {
+    let Incoming { credential, secret, heading, dry_run, next, wait, format, document } = incoming;
+    let is_dry = dry_run || session.is_audit();
+    let turn = if is_dry { None } else { Some(session.write(wait)?) };
+    let proposal = session.propose_with(credential, secret)?;
+    let is_decided = matches!(proposal.ruling, Ruling::Decided(..));
+    let is_taken = is_taken(&proposal, credential);
+    if turn.is_some() && is_decided && is_taken {
+        begin()?;
+    }
     let applied = turn.as_ref().filter(|_| is_taken).map(|turn| turn.apply(&proposal));
     session.record(&proposal, applied.as_ref());
     let outcome = applied.transpose().map_err(Error::from)?;
@@ -33,14 +82,16 @@ pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     outcome.iter().for_each(text::backup);
     let after = outcome.is_some().then(|| session.propose()).transpose()?;
     let mut out = anstream::stdout().lock();
-    match args.selection.format {
+    match format {
         Format::Json => {
             let outcome = outcome.clone().unwrap_or_default();
-            let document = json::rotate(&session, &proposal, &outcome, after.as_ref());
-            json::print(&mut out, &document)?;
+            json::print(&mut out, &document(&proposal, &outcome, after.as_ref()))?;
         }
         Format::Text => {
-            text::heading(&mut out, &session, &proposal)?;
+            if let Some(heading) = heading {
+                writeln!(out, "{}", text::harmless(&heading))?;
+            }
+            text::heading(&mut out, session, &proposal)?;
             text::ruling(&mut out, &proposal)?;
             if is_taken {
                 text::diff(&mut out, &proposal)?;
@@ -48,30 +99,24 @@ pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
             }
             match (&outcome, is_dry) {
                 (Some(outcome), _) => {
-                    text::outcome(&mut out, &session, outcome, &proposal, after.as_ref())?
+                    text::outcome(&mut out, session, outcome, &proposal, after.as_ref())?
                 }
                 (None, true) if is_taken => {
-                    let made = if args.stdin { "" } else { " The next run makes another secret." };
-                    let why = if args.dry_run { "Dry run" } else { "Audit" };
-                    writeln!(out, "\n{why}: nothing was written.{made}")?;
+                    let why = if dry_run { "Dry run" } else { "Audit" };
+                    writeln!(out, "\n{why}: nothing was written.{next}")?;
                 }
                 _ => {}
             }
         }
     }
-    if matches!(proposal.ruling, Ruling::Decided(..)) && !is_taken {
-        return Err(UsageError(format!(
-            "the policy {} says nowhere to put a new {}; make it where that policy has its source of truth",
-            session.host.policy().about().name,
-            args.credential
-        ))
-        .into());
+    if is_decided && !is_taken {
+        return Ok(None);
     }
-    Ok(match &after {
-        _ if !matches!(proposal.ruling, Ruling::Decided(..)) => Exit::Refused,
+    Ok(Some(match &after {
+        _ if !is_decided => Exit::Refused,
         Some(after) if !after.is_in_order() => Exit::Drift,
         _ => Exit::Done,
-    })
+    }))
 }
 
 /// Whether the policy takes the new secret for the one that should win. It may stand where it should

@@ -148,7 +148,7 @@ impl Session {
     }
 
     /// Adds to the journal what went wrong before or beside a run.
-    #[cfg(feature = "exec")]
+    #[cfg(any(feature = "exec", feature = "handover"))]
     pub(crate) fn record_error(&self, error: &str) {
         self.host.installation().record_fault(self.phase, error.to_owned());
     }
@@ -219,7 +219,7 @@ pub(crate) fn state() -> Option<StateFolder> {
     default_folder(&variable).map(StateFolder::new)
 }
 
-#[cfg(any(feature = "watch", feature = "workbench"))]
+#[cfg(any(feature = "alerts", feature = "watch", feature = "workbench"))]
 pub(crate) fn now() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }

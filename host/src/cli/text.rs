@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `standings` | who uses which copy, why, and which copies there are |
 //! | `changes` | the changes, and what became of them |
+//! | `calls` | which calls fail of a disagreement, and which go on |
 //! | `cases` | cases that failed or were left out |
 //! | `proofs` | what was shown of a policy over many states |
 //! | `runs` | the runs that are kept |
@@ -19,6 +20,7 @@
 //! | `watched` | what a watch tells, line by line |
 //! | `words` | words and colours that they share |
 
+mod calls;
 #[cfg(feature = "workbench")]
 mod cases;
 mod changes;
@@ -53,10 +55,9 @@ use precedent::{
 };
 
 use super::session::Session;
-use words::{
-    BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, severity_word,
-};
+use words::{BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, paint, section, severity_word};
 
+pub(crate) use calls::{calls, in_sentences};
 #[cfg(feature = "workbench")]
 pub(crate) use cases::{captured, coverage, failed_case, left_out};
 pub(crate) use changes::{diff, outcome};
@@ -78,6 +79,7 @@ pub(crate) use runs::{backup, rollback, runs};
 pub(crate) use standings::{as_of, copies, reasons, shadows, standings};
 #[cfg(feature = "watch")]
 pub(crate) use watched::{stamped, watched};
+pub(crate) use words::harmless;
 
 /// Deployment, policy, phase, and the state in a word.
 pub(crate) fn heading(out: &mut impl Write, session: &Session, proposal: &Proposal) -> Written {

@@ -251,6 +251,8 @@ impl Watch<'_> {
             self.report.fault(&self.session, Matter::Writing, &message)?;
             return Ok(Some(seen));
         }
+        // One that fails counts too: a platform may have started anew all the same.
+        self.writes.push_back(Instant::now());
         let applied = self.session.write(self.args.writing.wait).and_then(|turn| {
             let host = &self.session.host;
             Ok(host.reconcile_in::<Error>(&turn, self.session.phase, |_| Ok(()))?)
@@ -263,8 +265,9 @@ impl Watch<'_> {
             }
         };
         self.report.over(&self.session, Matter::Writing)?;
-        if !outcome.changes.is_empty() {
-            self.writes.push_back(Instant::now());
+        if outcome.changes.is_empty() {
+            self.writes.pop_back();
+        } else {
             text::backup(&outcome);
             self.report.applied(&self.session, &proposal, &outcome)?;
         }

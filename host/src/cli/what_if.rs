@@ -34,7 +34,7 @@ pub(crate) struct WhatIfArgs {
     /// The deployment's manifest [default: precedent.toml here, else the preset openclaw]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// A shipped policy (binary, helm), or the path of a component; once for each
+    /// A shipped policy (binary, helm, nodes, paas), or the path of a component; once for each
     #[arg(long = "policy", value_name = "NAME|FILE", required = true)]
     policies: Vec<String>,
     /// Why you ask

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{Syntax, path::PathTemplate};
+use super::{Syntax, command::CommandTable, path::PathTemplate, profiles::ProfilesTable};
 
 /// What both a manifest and a preset may declare.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -25,6 +25,10 @@ pub(super) struct Declarations {
     pub(super) locations: Vec<LocationTable>,
     /// Programs that read a credential.
     pub(super) consumers: Vec<ConsumerTable>,
+    /// What is done with the credentials: which calls fail where one differs.
+    pub(super) calls: Vec<CallTable>,
+    /// Files of the logins of agents.
+    pub(super) profiles: Vec<ProfilesTable>,
     /// What a policy may know beside the copies. Never a secret.
     pub(super) facts: Vec<FactTable>,
     /// The fact that says which version of the gateway it is, for `explain --as-of`.
@@ -53,6 +57,17 @@ pub enum Trim {
     Newline,
     /// White space at both ends.
     Whitespace,
+}
+
+impl Trim {
+    /// What a reader gets of a text.
+    #[must_use]
+    pub(crate) fn of(self, text: &str) -> &str {
+        match self {
+            Self::Newline => text.trim_end_matches(['\n', '\r']),
+            Self::Whitespace => text.trim(),
+        }
+    }
 }
 
 /// A form in which a document may refer to a secret that is kept elsewhere.
@@ -122,8 +137,8 @@ pub enum Scope {
     User,
 }
 
-/// A place that can hold a copy: exactly one of `env`, `argument`, `file`, or `document` with
-/// `pointer`.
+/// A place that can hold a copy: exactly one of `env`, `argument`, `file`, `command`, or `document`
+/// with `pointer`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -142,12 +157,16 @@ pub(super) struct LocationTable {
     pub(super) argument: Vec<Spanned<String>>,
     /// A whole file, such as a mounted Kubernetes Secret.
     pub(super) file: Option<PathTemplate>,
+    /// A program that prints it, such as a platform's own.
+    pub(super) command: Option<CommandTable>,
     /// Name of a document.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) document: Option<Spanned<String>>,
     /// Where in the document, by RFC 6901.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) pointer: Option<Spanned<String>>,
+    /// The machine or platform it is on; this one where it is left out.
+    pub(super) node: Option<String>,
     /// The place in the operator's words; told from the place where it is left out.
     pub(super) label: Option<String>,
     /// More about it, for the policy.
@@ -166,9 +185,30 @@ pub(super) struct ConsumerTable {
     /// The credentials that it reads.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) credentials: Vec<Spanned<String>>,
+    /// The machine or platform it runs on; this one where it is left out.
+    pub(super) node: Option<String>,
     /// More about it, for the policy.
     #[serde(default)]
     pub(super) attributes: BTreeMap<String, String>,
+}
+
+/// Something that is done with credentials, such as an API call or a job: it fails where a program that it
+/// is done by does not get the secret that it should.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CallTable {
+    /// What people call it, such as `sessions_list`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub(super) name: Spanned<String>,
+    /// The credentials that it needs; none where it goes on whatever happens.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) needs: Vec<Spanned<String>>,
+    /// The programs that it is done by; all that read the credentials where it is left out.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub(super) by: Vec<Spanned<String>>,
 }
 
 /// What a policy may know: exactly one of `env`, `document` with `pointer` (what stands there) or
@@ -212,6 +252,9 @@ pub(super) struct FactTable {
     /// The values that a policy may tell apart: what `precedent policy prove` goes through.
     #[serde(default)]
     pub(super) values: Vec<String>,
+    /// The shipped policies that may know it; every policy where it is left out.
+    #[serde(default)]
+    pub(super) policies: Vec<String>,
 }
 
 /// What a policy may have done; nothing by default. Names are those of locations, facts and

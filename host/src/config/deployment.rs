@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
-    ConsumerSpec, DocumentSpec, FactSpec, Grants, LocationSpec, Manifest, ManifestError, Mode,
-    PRESETS, manifest,
+    AlertSpec, CallSpec, ConsumerSpec, DocumentSpec, FactSpec, Grants, LocationSpec, Manifest,
+    ManifestError, Mode, PRESETS, PeerSpec, ProfilesSpec, alert, manifest,
     merge::{Source, unknown},
+    peer,
     preset::Preset,
     spec::CredentialSpec,
 };
@@ -58,8 +59,16 @@ pub struct Deployment {
     pub locations: Vec<LocationSpec>,
     /// Programs and what they read.
     pub consumers: Vec<ConsumerSpec>,
+    /// What is done with the credentials.
+    pub calls: Vec<CallSpec>,
+    /// Files of the logins of agents.
+    pub profiles: Vec<ProfilesSpec>,
     /// What the policy may know.
     pub facts: Vec<FactSpec>,
+    /// Whom `check` tells of what it finds.
+    pub alerts: Vec<AlertSpec>,
+    /// Other nodes, to which secrets are handed and from which they are taken.
+    pub peers: Vec<PeerSpec>,
     /// The fact that says which version of the gateway it is.
     pub version_fact: Option<String>,
     /// Whether references of the kind exec are followed.
@@ -111,7 +120,11 @@ impl Deployment {
             environment: Vec::new(),
             locations: Vec::new(),
             consumers: Vec::new(),
+            calls: Vec::new(),
+            profiles: Vec::new(),
             facts: Vec::new(),
+            alerts: alert::alerts(&source, &manifest.alerts)?,
+            peers: peer::peers(&source, &manifest.peers)?,
             version_fact: None,
             run_commands: manifest.deployment.run_commands,
             asked_as: None,

@@ -12,11 +12,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
+    alert::AlertTable,
     declare::{
-        ConsumerTable, CredentialTable, Declarations, DocumentTable, FactTable, GrantTable,
-        LocationTable,
+        CallTable, ConsumerTable, CredentialTable, Declarations, DocumentTable, FactTable,
+        GrantTable, LocationTable,
     },
     path::PathTemplate,
+    peer::PeerTable,
+    profiles::ProfilesTable,
 };
 
 /// A deployment's manifest as it is written.
@@ -54,8 +57,16 @@ pub struct Manifest {
     pub(super) locations: Vec<LocationTable>,
     /// Programs that read a credential; one with the name of a preset's takes its place.
     pub(super) consumers: Vec<ConsumerTable>,
+    /// What is done with the credentials; one with the name of a preset's takes its place.
+    pub(super) calls: Vec<CallTable>,
+    /// Files of the logins of agents; one with the name of a preset's takes its place.
+    pub(super) profiles: Vec<ProfilesTable>,
     /// What the policy may know; one with the name of a preset's takes its place.
     pub(super) facts: Vec<FactTable>,
+    /// Whom `check` tells of what it finds.
+    pub(super) alerts: Vec<AlertTable>,
+    /// Other nodes, to which secrets are handed and from which they are taken.
+    pub(super) peers: Vec<PeerTable>,
 }
 
 /// Which gateway it is.
@@ -179,10 +190,30 @@ impl ManifestError {
         Self {
             path: path.to_owned(),
             at,
-            line: at.and_then(|(line, _)| text.lines().nth(line - 1)).map(ToOwned::to_owned),
+            line: at
+                .and_then(|(line, _)| text.lines().nth(line - 1))
+                .filter(|line| !may_hold_a_secret(line))
+                .map(ToOwned::to_owned),
             message,
         }
     }
+}
+
+/// Keys at which somebody may have written a secret, by mistake.
+const NEAR_SECRETS: [&str; 4] = ["recipient", "signer", "token", "url"];
+
+/// Whether a line is not shown: it may hold a secret in clear, or a private key for a public one.
+fn may_hold_a_secret(line: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let last = |text: &str| {
+        let text = text.trim_end_matches(|c| !is_word(c));
+        let word = text.rsplit(|c| !is_word(c)).next().unwrap_or_default();
+        word.split('.').any(|key| NEAR_SECRETS.contains(&key))
+    };
+    // What stands before an `=` ends with a key.
+    line.contains("://")
+        || line.to_ascii_uppercase().contains("AGE-SECRET-KEY")
+        || line.rsplit('=').skip(1).any(last)
 }
 
 /// More than any manifest, preset or plan has.
@@ -243,6 +274,8 @@ impl Manifest {
             environment: self.environment.clone(),
             locations: self.locations.clone(),
             consumers: self.consumers.clone(),
+            calls: self.calls.clone(),
+            profiles: self.profiles.clone(),
             facts: self.facts.clone(),
             version_fact: None,
         }

@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, path::Path};
 use toml::Spanned;
 
 use super::{
-    ConsumerSpec, Deployment, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec,
+    CallSpec, ConsumerSpec, Deployment, DocumentSpec, FactSource, FactSpec, Grants, LocationSpec,
     ManifestError, PathTemplate, PlaceSpec, Trim,
-    declare::{Declarations, DocumentTable, FactTable, GrantTable, LocationTable},
+    command::command,
+    declare::{CallTable, Declarations, DocumentTable, FactTable, GrantTable, LocationTable},
+    profiles::{ProfilesSpec, is_for, profiles},
     spec::CredentialSpec,
 };
 use crate::model::{CredentialId, FAMILY, Pointer};
@@ -48,7 +50,7 @@ impl Source<'_> {
 }
 
 impl Deployment {
-    fn credential_id(&mut self, name: &str) -> CredentialId {
+    pub(crate) fn credential_id(&mut self, name: &str) -> CredentialId {
         let known = self.credentials.iter().position(|credential| credential.name == name);
         CredentialId::from_index(known.unwrap_or_else(|| {
             self.credentials.push(CredentialSpec {
@@ -68,6 +70,8 @@ impl Deployment {
         source.refuse_twins("document", own.documents.iter().map(|table| &table.name))?;
         source.refuse_twins("location", own.locations.iter().map(|table| &table.name))?;
         source.refuse_twins("consumer", own.consumers.iter().map(|table| &table.name))?;
+        source.refuse_twins("call", own.calls.iter().map(|table| &table.name))?;
+        source.refuse_twins("profiles", own.profiles.iter().map(|table| &table.name))?;
         source.refuse_twins("fact", own.facts.iter().map(|table| &table.name))?;
         for table in &own.documents {
             let units = table.services.iter().map(|name| self.document_index(source, name));
@@ -97,9 +101,22 @@ impl Deployment {
                 self.consumers.push(ConsumerSpec {
                     name: table.name.get_ref().clone(),
                     credential,
+                    node: table.node.clone(),
                     attributes: table.attributes.clone(),
                 });
             }
+        }
+        for table in &own.calls {
+            let spec = self.call(source, table)?;
+            replace(&mut self.calls, spec, |call| &call.name);
+        }
+        for table in &own.profiles {
+            let spec = profiles(source, table)?;
+            if self.locations.iter().any(|location| location.name == spec.name) {
+                let message = format!("a location is called `{}` already", spec.name);
+                return Err(source.error(&table.name, message));
+            }
+            replace(&mut self.profiles, spec, |profiles| &profiles.name);
         }
         for table in &own.facts {
             let spec = self.fact(source, table)?;
@@ -142,17 +159,21 @@ impl Deployment {
             );
             return Err(source.error(&table.name, message));
         }
-        let argument = table.argument.as_slice();
-        let place = match (&table.env, argument, &table.file, &table.document, &table.pointer) {
-            (Some(variable), [], None, None, None) => PlaceSpec::Variable(variable.clone()),
-            (None, [_, ..], None, None, None) => PlaceSpec::Argument(
+        let LocationTable { env, argument, file, command: called, .. } = table;
+        let document = (&table.document, &table.pointer);
+        let place = match (env, argument.as_slice(), file, called, document) {
+            (Some(variable), [], None, None, (None, None)) => PlaceSpec::Variable(variable.clone()),
+            (None, [_, ..], None, None, (None, None)) => PlaceSpec::Argument(
                 argument
                     .iter()
                     .map(|pointer| parse_pointer(source, pointer))
                     .collect::<Result<_, _>>()?,
             ),
-            (None, [], Some(path), None, None) => PlaceSpec::File(path.clone()),
-            (None, [], None, Some(document), Some(pointer)) => {
+            (None, [], Some(path), None, (None, None)) => PlaceSpec::File(path.clone()),
+            (None, [], None, Some(called), (None, None)) => {
+                PlaceSpec::Command(Box::new(command(source, &table.name, called)?))
+            }
+            (None, [], None, None, (Some(document), Some(pointer))) => {
                 let (document, pointer) = self.pointer(source, document, pointer)?;
                 PlaceSpec::Pointer(document, pointer)
             }
@@ -160,7 +181,7 @@ impl Deployment {
                 return Err(source.error(
                     &table.name,
                     format!(
-                        "location `{}` needs exactly one place: `env`, or `argument`, or `file`, or `document` with `pointer`",
+                        "location `{}` needs exactly one place: `env`, or `argument`, or `file`, or `command`, or `document` with `pointer`",
                         table.name.get_ref()
                     ),
                 ));
@@ -171,13 +192,56 @@ impl Deployment {
             PlaceSpec::Argument(_) => "what the caller hands over".to_owned(),
             PlaceSpec::Pointer(_, pointer) => pointer.dotted(),
             PlaceSpec::File(path) => path.as_written(),
+            PlaceSpec::Command(_) => table.name.get_ref().clone(),
         });
+        let mut attributes = table.attributes.clone();
+        if let PlaceSpec::Command(called) = &place
+            && let Some(write) = &called.write
+        {
+            // A policy decides whether that is worth it.
+            attributes.extend(write.effect.clone().map(|effect| ("on-write".to_owned(), effect)));
+        }
         Ok(LocationSpec {
             name: table.name.get_ref().clone(),
             credential: self.credential_id(&table.credential),
             place,
             label,
-            attributes: table.attributes.clone(),
+            node: table.node.clone(),
+            attributes,
+        })
+    }
+
+    fn call(&mut self, source: &Source<'_>, table: &CallTable) -> Result<CallSpec, ManifestError> {
+        let needs = table.needs.iter().map(|name| self.known_credential(source, name));
+        let needs = needs.collect::<Result<Vec<_>, _>>()?;
+        for name in &table.by {
+            let known = || self.consumers.iter().map(|consumer| consumer.name.as_str());
+            if !known().any(|known| known == name.get_ref()) {
+                return Err(source.error(name, unknown("consumer", name.get_ref(), known())));
+            }
+        }
+        for (needed, id) in table.needs.iter().zip(&needs) {
+            let readers = || self.consumers.iter().filter(|one| one.credential == *id);
+            let is_its = |name: &String| {
+                table.by.is_empty() || table.by.iter().any(|by| by.get_ref() == name)
+            };
+            if !readers().any(|reader| is_its(&reader.name)) {
+                let known: Vec<&str> = readers().map(|reader| reader.name.as_str()).collect();
+                let (call, credential) = (table.name.get_ref(), needed.get_ref());
+                let way_out = match known.as_slice() {
+                    [] => format!("add [[consumers]] with `credentials = [\"{credential}\"]`"),
+                    known => format!("add one of `{}` to `by`", known.join("`, `")),
+                };
+                let message = format!(
+                    "call `{call}` needs `{credential}`, which none of its programs reads; {way_out}"
+                );
+                return Err(source.error(needed, message));
+            }
+        }
+        Ok(CallSpec {
+            name: table.name.get_ref().clone(),
+            needs,
+            by: table.by.iter().map(|name| name.get_ref().clone()).collect(),
         })
     }
 
@@ -217,6 +281,7 @@ impl Deployment {
             after: table.after.clone(),
             if_exists: table.if_exists,
             values: table.values.clone(),
+            policies: table.policies.clone(),
         })
     }
 
@@ -291,8 +356,10 @@ impl Deployment {
         table: &GrantTable,
     ) -> Result<Grants, ManifestError> {
         let locations = |names: &[Spanned<String>]| {
-            let known = || self.locations.iter().map(|location| location.name.as_str());
-            known_names(source, "location", names, known)
+            let declared = || self.locations.iter().map(|location| location.name.as_str());
+            let shown = |profiles: &&ProfilesSpec| is_for(&profiles.policies, &self.policy);
+            let logins = || self.profiles.iter().filter(shown).map(|p| p.name.as_str());
+            known_names(source, "location", names, || declared().chain(logins()))
         };
         Ok(Grants {
             write: locations(&table.write)?,
@@ -331,7 +398,10 @@ fn document(source: &Source<'_>, table: &DocumentTable) -> Result<DocumentSpec, 
 }
 
 /// A lock is beside its file, and is not the file.
-fn lock_suffix(source: &Source<'_>, suffix: &Spanned<String>) -> Result<String, ManifestError> {
+pub(super) fn lock_suffix(
+    source: &Source<'_>,
+    suffix: &Spanned<String>,
+) -> Result<String, ManifestError> {
     let end = suffix.get_ref();
     if end.is_empty() || end.contains('/') {
         let message = format!(

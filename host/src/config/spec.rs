@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PathTemplate, ReferenceForm, Scope, Syntax, Trim};
+use super::{CommandSpec, PathTemplate, ReferenceForm, Scope, Syntax, Trim};
 use crate::model::{CredentialId, Pointer};
 
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub enum PlaceSpec {
     Pointer(usize, Pointer),
     /// A whole file.
     File(PathTemplate),
+    /// What a program prints.
+    Command(Box<CommandSpec>),
 }
 
 /// A place that can hold a copy.
@@ -67,6 +69,8 @@ pub struct LocationSpec {
     pub place: PlaceSpec,
     /// The place in the operator's words.
     pub label: String,
+    /// The machine or platform it is on; this one where nobody says.
+    pub node: Option<String>,
     /// More about it, for the policy.
     pub attributes: BTreeMap<String, String>,
 }
@@ -78,8 +82,22 @@ pub struct ConsumerSpec {
     pub name: String,
     /// The credential.
     pub credential: CredentialId,
+    /// The machine or platform it runs on; this one where nobody says.
+    pub node: Option<String>,
     /// More about it, for the policy.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// Something that is done with credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallSpec {
+    /// What people call it.
+    pub name: String,
+    /// The credentials that it needs.
+    pub needs: Vec<CredentialId>,
+    /// The programs that it is done by; empty for all that read the credentials.
+    pub by: Vec<String>,
 }
 
 /// Where a fact comes from.
@@ -119,6 +137,8 @@ pub struct FactSpec {
     pub if_exists: bool,
     /// The values that a policy may tell apart.
     pub values: Vec<String>,
+    /// The shipped policies that may know it; empty for every policy.
+    pub policies: Vec<String>,
 }
 
 /// What a policy may have done, by the names of locations and facts. Nothing by default.

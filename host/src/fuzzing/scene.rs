@@ -85,8 +85,12 @@ fn snapshot(u: &mut Unstructured<'_>, calm: u32) -> Result<Snapshot> {
             credential: CredentialId(u.int_in_range(0..=credentials - 1)?),
             kind: LocationKind::Document,
             label: "label".to_owned(),
+            node: None,
             presence,
             expires: *u.choose(&[None, None, Some(NOW - 1), Some(NOW), Some(NOW + 1)])?,
+            refresh_expires: None,
+            expiry: None,
+            shown: None,
             modified: None,
             writable,
             durable: place.file().is_some(),
@@ -98,6 +102,7 @@ fn snapshot(u: &mut Unstructured<'_>, calm: u32) -> Result<Snapshot> {
         snapshot.consumers.push(Consumer {
             name: format!("consumer-{index}"),
             credential: CredentialId(u.int_in_range(0..=credentials - 1)?),
+            node: None,
             attributes: BTreeMap::new(),
         });
     }

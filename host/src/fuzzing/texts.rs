@@ -62,7 +62,10 @@ fn is_looked_up(deployment: &Deployment) {
     }
     assert!(deployment.environment.iter().all(|index| *index < deployment.documents.len()));
     let Grants { write, refer, remove, mint, replace_references, set_facts } = &deployment.grants;
-    let known = |name: &String| deployment.locations.iter().any(|known| known.name == *name);
+    let known = |name: &String| {
+        deployment.locations.iter().any(|known| known.name == *name)
+            || deployment.profiles.iter().any(|known| known.name == *name)
+    };
     for names in [write, refer, remove, mint, replace_references] {
         assert!(names.iter().all(known), "granted at no location: {names:?}");
     }

@@ -139,7 +139,7 @@ impl Builder {
     }
 
     /// Looks at another world than this machine. What is written is this machine's all the same.
-    pub fn world(mut self, world: impl World + Send + Sync + 'static) -> Self {
+    pub fn world(mut self, world: impl World + Send + 'static) -> Self {
         self.world = Arc::new(world);
         self
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{Installation, Proposal, event::Event};
 use crate::{
     Error,
-    apply::{ApplyError, Outcome, Recovery, Run, Runs, RunsError, apply, sweep, unchanged},
+    apply::{
+        ApplyError, Outcome, Platforms, Recovery, Run, Runs, RunsError, apply, sweep, unchanged,
+    },
     config::Mode,
     model::Phase,
     record::{Record, StateFolder},
@@ -70,7 +72,9 @@ impl<'i> Turn<'i> {
         let outcome = match (proposal.plan(), installation.deployment.mode) {
             (Some(plan), Mode::Enforce) => {
                 sweep(&proposal.snapshot);
-                apply(plan, &proposal.vault, &installation.key.key, runs.as_ref())?
+                let (deployment, seen) = (&installation.deployment, &proposal.snapshot);
+                let platforms = Platforms::of(deployment, seen, &*installation.world);
+                apply(plan, &proposal.vault, &installation.key.key, runs.as_ref(), platforms)?
             }
             (Some(plan), Mode::Audit) => unchanged(plan),
             (None, _) => Outcome::default(),

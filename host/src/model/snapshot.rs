@@ -78,6 +78,8 @@ pub enum LocationKind {
     Unit,
     /// A key of a launchd property list.
     Plist,
+    /// The output of a command.
+    Command,
 }
 
 /// Why a location could not be read.
@@ -97,6 +99,8 @@ pub enum Fault {
     WrongType,
     /// Larger than the host reads.
     TooLarge,
+    /// No answer in time.
+    TimedOut,
     /// Any other failure to read.
     Failed,
 }
@@ -186,6 +190,8 @@ pub enum Place {
     },
     /// A whole file.
     File(FileId),
+    /// What a program prints: the command, and where in its output.
+    Command(String),
 }
 
 impl Place {
@@ -193,7 +199,7 @@ impl Place {
     #[must_use]
     pub fn file(&self) -> Option<FileId> {
         match self {
-            Self::Variable(_) | Self::Argument => None,
+            Self::Variable(_) | Self::Argument | Self::Command(_) => None,
             Self::Pointer { file, .. } | Self::File(file) => Some(*file),
         }
     }
@@ -243,10 +249,24 @@ pub struct Location {
     pub kind: LocationKind,
     /// The place in the operator's words, such as `gateway.remote.token`.
     pub label: String,
+    /// The machine or platform it is on; none on the one that observes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// What was seen.
     pub presence: Presence,
     /// When the secret stops being valid, in seconds since 1970.
     pub expires: Option<u64>,
+    /// When the means to renew it stop being valid, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires: Option<u64>,
+    /// Where in its document it says when the secret stops being valid, in milliseconds since 1970: what is
+    /// written takes its time along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Pointer>,
+    /// Fingerprint of what the place shows of a secret that it does not show, such as a digest: for the host
+    /// alone, to know whether it is still the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Fingerprint>,
     /// When the place was last changed, in seconds since 1970.
     pub modified: Option<u64>,
     /// Whether the host could write there, grants aside.
@@ -266,6 +286,9 @@ pub struct Consumer {
     pub name: String,
     /// The credential it reads.
     pub credential: CredentialId,
+    /// The machine or platform it runs on; none on the one that observes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// More about it, for the policy.
     pub attributes: BTreeMap<String, String>,
 }

@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{documents::Documents, files::Files, variables::Variables, world::Command};
+use super::{
+    commands::on_path, documents::Documents, files::Files, variables::Variables, world::Command,
+};
 use crate::{
-    config::{Deployment, FactSource, FactSpec},
+    config::{Deployment, FactSource, FactSpec, is_for},
     document::command,
     model::{Fact, Location, Place, Pointer, Presence, ReferenceKind},
 };
@@ -29,7 +31,8 @@ pub(super) fn observe(
     for (name, value) in &deployment.attributes {
         facts.insert(name.clone(), Fact { value: Some(value.clone()), place: None });
     }
-    for spec in &deployment.facts {
+    let shown = |spec: &&FactSpec| is_for(&spec.policies, &deployment.policy);
+    for spec in deployment.facts.iter().filter(shown) {
         let is_known = |name: &String| facts.get(name).is_some_and(|fact| fact.value.is_some());
         if facts.contains_key(&spec.name) || spec.unless.iter().any(is_known) {
             continue;
@@ -166,7 +169,7 @@ fn started_version(deployment: &Deployment, name: &str, files: &mut Files<'_>) -
 
 /// The version of the package that a program on the PATH belongs to.
 fn package_version(name: &str, files: &Files<'_>) -> Option<String> {
-    let program = files.world.identity(&on_path(name, files)?);
+    let program = files.world.identity(&on_path(name, files.world)?);
     program.ancestors().skip(1).take(4).find_map(|folder| version_in(folder, name, files))
 }
 
@@ -177,15 +180,9 @@ fn version_in(folder: &Path, name: &str, files: &Files<'_>) -> Option<String> {
     is_it.then(|| package.get("version")?.as_str().map(ToOwned::to_owned))?
 }
 
-fn on_path(program: &str, files: &Files<'_>) -> Option<PathBuf> {
-    let path = files.world.variable("PATH")?;
-    let folders = path.split(':').filter(|folder| !folder.is_empty());
-    folders.map(|folder| Path::new(folder).join(program)).find(|path| files.world.exists(path))
-}
-
 /// The first word with a digit in it of what a program says to `--version`.
 fn told_version(program: &str, files: &Files<'_>) -> Option<String> {
-    let path = on_path(program, files)?;
+    let path = on_path(program, files.world)?;
     let kept = |name: &str| Some((name.to_owned(), files.world.variable(name)?));
     let variables: Vec<(String, String)> = ["PATH", "HOME"].into_iter().filter_map(kept).collect();
     let answer = files.world.run(&Command {
@@ -193,9 +190,12 @@ fn told_version(program: &str, files: &Files<'_>) -> Option<String> {
         arguments: &["--version".to_owned()],
         variables: &variables,
         input: b"",
+        folder: Path::new(""),
         time: VERSION_TIME,
+        absent: None,
         guarded: false,
-    })?;
+    });
+    let answer = answer.ok()?;
     let text = std::str::from_utf8(&answer).ok()?;
     let word =
         text.split_ascii_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));

@@ -68,6 +68,7 @@ pub(super) fn in_words(fault: Fault) -> &'static str {
         Fault::DuplicateKey => "a key stands twice in one object",
         Fault::WrongType => "it holds another type than a string",
         Fault::TooLarge => "it is larger than 16 MiB",
+        Fault::TimedOut => "there was no answer in time",
         Fault::Failed => "reading failed",
     }
 }
@@ -81,6 +82,7 @@ pub(super) fn remedy(fault: Fault) -> &'static str {
         Fault::DuplicateKey => "keep one of the two: readers take the last, editors the first",
         Fault::WrongType => "put a string there, or remove the key",
         Fault::TooLarge => "is it the right file?",
+        Fault::TimedOut => "try again",
         Fault::Failed => "look at the file system",
     }
 }

@@ -184,9 +184,12 @@ impl Follower<'_, '_> {
             arguments: &arguments,
             variables: &variables,
             input: request.to_string().as_bytes(),
+            folder: Path::new(""),
             time: COMMAND_TIME,
+            absent: None,
             guarded: true,
-        })?;
+        });
+        let answer = answer.ok()?;
         let answer: serde_json::Value = serde_json::from_slice(&answer).ok()?;
         answer.get("values")?.get(id)?.as_str().map(|text| Zeroizing::new(text.to_owned()))
     }

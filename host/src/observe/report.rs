@@ -91,6 +91,31 @@ pub(super) fn unreadable(snapshot: &mut Snapshot, documents: &Documents) {
     }
 }
 
+/// One finding for each command that could not be used, whatever the number of places that it tells of.
+pub(super) fn commands(snapshot: &mut Snapshot, problems: Vec<(LocationId, String)>) {
+    let mut told: Vec<(String, Vec<LocationId>)> = Vec::new();
+    for (id, problem) in problems {
+        match told.iter_mut().find(|(known, _)| *known == problem) {
+            Some((_, locations)) => locations.push(id),
+            None => told.push((problem, vec![id])),
+        }
+    }
+    for (problem, locations) in told {
+        let labels: Vec<String> = locations.iter().map(|id| snapshot.label_of(*id)).collect();
+        let message = format!("{} cannot be read: {problem}; the rest goes on", labels.join(", "));
+        // What it says of itself may hold a secret.
+        let remedy =
+            "run it by hand to see what it says: that is not shown here, for it may hold a secret";
+        snapshot.find(
+            Severity::Error,
+            "command-failed",
+            message,
+            Some(remedy.to_owned()),
+            locations,
+        );
+    }
+}
+
 /// Files that are read by two grammars, and for that are not edited.
 pub(super) fn mixed(snapshot: &mut Snapshot, files: &[FileId]) {
     for id in files {

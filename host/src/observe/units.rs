@@ -253,7 +253,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// The name, with a number where it is taken.
-fn unused(deployment: &Deployment, name: &str) -> String {
+pub(super) fn unused(deployment: &Deployment, name: &str) -> String {
     let taken = |name: &str| deployment.locations.iter().any(|location| location.name == name);
     (2..)
         .map(|number| format!("{name}#{number}"))

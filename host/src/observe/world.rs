@@ -13,10 +13,10 @@ use super::{
     file::{self, FileContents, ReadError},
     run,
 };
-use crate::model::Pointer;
+use crate::model::{Fault, Pointer};
 
 /// What a pass looks at: variables and files.
-pub trait World {
+pub trait World: Sync {
     /// A variable as it is: none where it is not set, none within where it is not UTF-8.
     fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>>;
 
@@ -50,9 +50,12 @@ pub trait World {
     /// The names in a folder, sorted; none where it cannot be read.
     fn list(&self, folder: &Path) -> Vec<String>;
 
-    /// Runs a program without a shell and gives back what it prints; none where it is not there,
-    /// fails, or takes too long.
-    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>>;
+    /// Runs a program without a shell and gives back what it prints.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not there, fails, takes too long or prints too much.
+    fn run(&self, command: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError>;
 
     /// A variable that is set and is UTF-8.
     fn variable(&self, name: &str) -> Option<String> {
@@ -71,8 +74,12 @@ pub struct Command<'c> {
     pub variables: &'c [(String, String)],
     /// What it reads.
     pub input: &'c [u8],
+    /// Where it runs, if it is not guarded; here where this is empty.
+    pub folder: &'c Path,
     /// How long it may take.
     pub time: Duration,
+    /// What it says on its standard error where what it was asked for does not exist.
+    pub absent: Option<&'c str>,
     /// Whether it is refused unless nobody else can have changed it: its path is absolute, no link,
     /// and this user's, and neither group nor others may write it.
     pub guarded: bool,
@@ -81,6 +88,53 @@ pub struct Command<'c> {
 impl std::fmt::Debug for Command<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Command").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+/// Why a program gave no answer. Holds nothing of what it printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It is not there.
+    NotFound,
+    /// Others could have changed it.
+    NotGuarded,
+    /// It could not be started.
+    NotStarted,
+    /// It took too long, and was ended.
+    TimedOut,
+    /// It printed more than 1 MiB.
+    TooLarge,
+    /// It says that what it was asked for does not exist.
+    Absent,
+    /// It ended with this code; none where a signal ended it.
+    Failed(Option<i32>),
+}
+
+impl RunError {
+    /// The same as why a place could not be read.
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Self::NotFound | Self::NotStarted | Self::Absent | Self::Failed(_) => Fault::Failed,
+            Self::NotGuarded => Fault::NotPermitted,
+            Self::TimedOut => Fault::TimedOut,
+            Self::TooLarge => Fault::TooLarge,
+        }
+    }
+
+    /// What a command came to, in words.
+    pub(crate) fn in_words(self, line: &[String], time: Duration) -> String {
+        let (program, line) = (line.first().map_or("", String::as_str), line.join(" "));
+        match self {
+            Self::NotFound => format!("`{program}` is not on the PATH"),
+            Self::NotGuarded => format!("`{program}` could have been changed by others"),
+            Self::NotStarted => format!("`{program}` could not be started"),
+            Self::TimedOut => format!("`{line}` gave no answer within {} s", time.as_secs()),
+            Self::TooLarge => format!("`{line}` prints more than 1 MiB"),
+            Self::Absent => format!("`{line}` says that there is none"),
+            Self::Failed(Some(code)) => format!("`{line}` ended with {code}"),
+            Self::Failed(None) => format!("`{line}` was ended by a signal"),
+        }
     }
 }
 
@@ -141,7 +195,7 @@ impl World for Machine {
         names
     }
 
-    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    fn run(&self, command: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
         run::run(command)
     }
 }
@@ -204,7 +258,8 @@ impl World for Memory {
         names.into_iter().collect()
     }
 
-    fn run(&self, _: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
-        None
+    fn run(&self, _: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
+        // What a program would print is said by the location that it is for.
+        Err(RunError::Absent)
     }
 }

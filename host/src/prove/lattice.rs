@@ -341,6 +341,12 @@ fn location(
         // What a caller hands over is nowhere to be seen on a machine.
         PlaceSpec::Argument(_) => return None,
         PlaceSpec::Variable(_) => flavours.extend(secrets(Flavour::Secret)),
+        PlaceSpec::Command(spec) => {
+            flavours.extend(secrets(Flavour::Secret));
+            if spec.digest.is_some() || spec.hides.is_some() {
+                flavours.push(Flavour::Elsewhere);
+            }
+        }
         PlaceSpec::File(_) => {
             flavours.extend(secrets(Flavour::Secret).chain(secrets(Flavour::Expired)));
         }

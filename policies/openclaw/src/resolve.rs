@@ -87,7 +87,8 @@ impl<'s> Installation<'s> {
     }
 
     /// Why nothing here says which secret a program should get; none where something does.
-    fn out_of_reach(&self, consumer: Consumer<'_>) -> Option<String> {
+    #[must_use]
+    pub fn out_of_reach(&self, consumer: Consumer<'_>) -> Option<String> {
         match (self.program(consumer)?, self.mode) {
             (Program::Gateway, Mode::Remote) => {
                 Some("gateway.mode is remote: no gateway of this configuration runs".to_owned())

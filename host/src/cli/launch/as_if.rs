@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use precedent::observe::{Command, FileContents, Machine, ReadError, World};
+use precedent::observe::{Command, FileContents, Machine, ReadError, RunError, World};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -49,7 +49,7 @@ impl World for AsIf<'_> {
         self.machine.list(folder)
     }
 
-    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    fn run(&self, command: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
         self.machine.run(command)
     }
 }

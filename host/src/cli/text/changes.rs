@@ -29,16 +29,19 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
     }
     let mut file = None;
     for change in plan.changes() {
-        if file != Some(&change.path) {
-            writeln!(
-                out,
-                "{}",
-                paint(BOLD, &format!("--- {}", harmless(&change.path.display().to_string())))
-            )?;
-            file = Some(&change.path);
+        let is_of_a_file = !change.path.as_os_str().is_empty();
+        let title = match is_of_a_file {
+            true => change.path.display().to_string(),
+            false => change.target.clone(),
+        };
+        if file.as_ref() != Some(&title) {
+            writeln!(out, "{}", paint(BOLD, &format!("--- {}", harmless(&title))))?;
+            file = Some(title);
         }
-        let place = change.place().unwrap_or_else(|| "the whole file".to_owned());
-        writeln!(out, "{}", paint(CYAN, &format!("@@ {} @@", harmless(&place))))?;
+        if is_of_a_file {
+            let place = change.place().unwrap_or_else(|| "the whole file".to_owned());
+            writeln!(out, "{}", paint(CYAN, &format!("@@ {} @@", harmless(&place))))?;
+        }
         if let Some(old) = old(snapshot, change) {
             writeln!(out, "{} {old}", paint(RED, "-"))?;
         }
@@ -58,6 +61,9 @@ pub(crate) fn diff(out: &mut impl Write, proposal: &Proposal) -> Written {
             writeln!(out, "{} {new}", paint(GREEN, "+"))?;
         }
         writeln!(out, "  {}", paint(DIM, &harmless(&change.reason)))?;
+        if let Some(effect) = &change.effect {
+            writeln!(out, "  {} {}", paint(YELLOW, "!"), harmless(effect))?;
+        }
     }
     steps(out, "", plan.steps())
 }

@@ -20,7 +20,7 @@ pub(super) fn paint(style: Style, text: &str) -> String {
 }
 
 /// Text of a policy or of a file without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use precedent::observe::{Command, FileContents, Machine, ReadError, World};
+use precedent::observe::{Command, FileContents, Machine, ReadError, RunError, World};
 use zeroize::Zeroizing;
 
 /// Paths that were asked for, whether or not anything is there.
@@ -75,7 +75,7 @@ impl World for Witness {
         self.machine.list(folder)
     }
 
-    fn run(&self, command: &Command<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    fn run(&self, command: &Command<'_>) -> Result<Zeroizing<Vec<u8>>, RunError> {
         self.machine.run(command)
     }
 }

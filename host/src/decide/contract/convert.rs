@@ -26,7 +26,7 @@ pub(super) fn consumers(snapshot: &Snapshot, text: &mut Text) -> Vec<wit::Consum
     let consumers = snapshot.consumers.iter().map(|consumer| wit::Consumer {
         name: text.put(&consumer.name),
         credential: consumer.credential.0,
-        node: None,
+        node: consumer.node.as_ref().map(|node| text.put(node)),
     });
     consumers.collect()
 }
@@ -75,9 +75,10 @@ fn location(location: &model::Location, text: &mut Text, classes: &mut Classes) 
             LocationKind::Dotenv => wit::LocationKind::Dotenv,
             LocationKind::Unit => wit::LocationKind::Unit,
             LocationKind::Plist => wit::LocationKind::Plist,
+            LocationKind::Command => wit::LocationKind::Command,
         },
         label: text.put(&location.label),
-        node: None,
+        node: location.node.as_ref().map(|node| text.put(node)),
         presence: match &location.presence {
             Presence::Absent => wit::Presence::Absent,
             Presence::Empty => wit::Presence::Empty,
@@ -101,11 +102,12 @@ fn location(location: &model::Location, text: &mut Text, classes: &mut Classes) 
                 Fault::DuplicateKey => wit::Fault::DuplicateKey,
                 Fault::WrongType => wit::Fault::WrongType,
                 Fault::TooLarge => wit::Fault::TooLarge,
+                Fault::TimedOut => wit::Fault::TimedOut,
                 Fault::Failed => wit::Fault::Failed,
             }),
         },
         expires: location.expires,
-        refresh_expires: None,
+        refresh_expires: location.refresh_expires,
         modified: location.modified,
         writable: location.writable,
         durable: location.durable,
