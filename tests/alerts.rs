@@ -362,7 +362,7 @@ fn mistakes_in_the_manifest_point_and_show_no_secret() {
     let cases = [
         (format!("kind = \"slack\"\n{clear}"), ":12:7: ", "has a secret in clear"),
         (
-            format!("kind = \"ntfy\"\nurl = {{ env = \"U\" }}\ntoken = \"canary-token\"\n"),
+            "kind = \"ntfy\"\nurl = { env = \"U\" }\ntoken = \"canary-token\"\n".to_owned(),
             ":13:9: ",
             "has a secret in clear",
         ),

@@ -72,6 +72,9 @@ pub struct ChangeOutcome {
     pub target: String,
     /// What became of it.
     pub status: Status,
+    /// Why it failed, where it failed by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What became of a plan.
@@ -89,18 +92,19 @@ pub struct Outcome {
 
 /// Why a plan was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}{}{}", and(.others), written(.outcome))]
+#[error("{fault}{}{}", others(.outcome, .fault), written(.outcome))]
 pub struct ApplyError {
     /// What became of each change.
     pub outcome: Outcome,
     /// What went wrong.
     pub fault: ApplyFault,
-    /// What else went wrong: each write of a program stands for itself.
-    pub others: Vec<ApplyFault>,
 }
 
-fn and(others: &[ApplyFault]) -> String {
-    others.iter().map(|fault| format!("; {fault}")).collect()
+/// What else went wrong: each write of a program stands for itself.
+fn others(outcome: &Outcome, fault: &ApplyFault) -> String {
+    let fault = fault.to_string();
+    let reasons = outcome.changes.iter().filter_map(|change| change.reason.as_ref());
+    reasons.filter(|reason| **reason != fault).map(|reason| format!("; {reason}")).collect()
 }
 
 /// What was written all the same, and how to take it back.
@@ -214,20 +218,20 @@ pub fn apply(
     platforms: Platforms<'_>,
 ) -> Result<Outcome, ApplyError> {
     let mut outcome = files(plan, vault, key, runs)?;
-    let mut faults = Vec::new();
+    let mut first = None;
     for (change, done) in plan.changes.iter().zip(&mut outcome.changes) {
         if Platforms::is_its(change)
             && let Err(fault) = platforms.write(change, vault, key)
         {
             done.status = Status::Failed;
-            faults.push(fault);
+            done.reason = Some(fault.to_string());
+            first.get_or_insert(fault);
         }
     }
-    if faults.is_empty() {
-        return Ok(outcome);
+    match first {
+        None => Ok(outcome),
+        Some(fault) => Err(ApplyError { outcome, fault }),
     }
-    let fault = faults.remove(0);
-    Err(ApplyError { outcome, fault, others: faults })
 }
 
 /// Changes all files or none.
@@ -237,11 +241,7 @@ fn files(
     key: &Key,
     runs: Option<&Runs>,
 ) -> Result<Outcome, ApplyError> {
-    let failed = |fault| ApplyError {
-        outcome: outcome(plan, &|_| Status::Failed),
-        fault,
-        others: Vec::new(),
-    };
+    let failed = |fault| ApplyError { outcome: outcome(plan, &|_| Status::Failed), fault };
     if plan.targets.is_empty() {
         return Ok(outcome(plan, &|_| Status::Applied));
     }
@@ -262,7 +262,7 @@ fn files(
                 plan.targets.iter().position(is_its).map_or(Status::Failed, |at| aborted.status(at))
             };
             let outcome = outcome(plan, &status);
-            Err(ApplyError { outcome, fault: aborted.fault, others: Vec::new() })
+            Err(ApplyError { outcome, fault: aborted.fault })
         }
     }
 }
@@ -296,6 +296,7 @@ fn outcome(plan: &Plan, status: &dyn Fn(&Change) -> Status) -> Outcome {
         to: change.to.clone(),
         target: change.target.clone(),
         status: status(change),
+        reason: None,
     });
     Outcome { changes: changes.collect(), ..Outcome::default() }
 }

@@ -170,11 +170,7 @@ impl Runs {
     /// Where the run is not ours, where what was there is no longer kept, or where a file has been
     /// changed since.
     pub fn roll_back(&self, run: &Run, key: &Key) -> Result<Outcome, ApplyError> {
-        let failed = |fault| ApplyError {
-            outcome: outcome(run, &|_| Status::Failed),
-            fault,
-            others: Vec::new(),
-        };
+        let failed = |fault| ApplyError { outcome: outcome(run, &|_| Status::Failed), fault };
         if !run.is_ours(key) {
             let reason = format!("run {} was written with another key, or by hand", run.run);
             return Err(failed(ApplyFault::Edit { path: self.folder_of(run.run), reason }));
@@ -197,7 +193,7 @@ impl Runs {
         let writings: Vec<Writing> = writings.collect::<Result<_, _>>().map_err(failed)?;
         let done = transact(writings, Some(self), Some(run.run), key).map_err(|aborted| {
             let outcome = outcome(run, &|at| aborted.status(at));
-            ApplyError { outcome, fault: aborted.fault, others: Vec::new() }
+            ApplyError { outcome, fault: aborted.fault }
         })?;
         // It is back all the same if that cannot be said; and then it is as this run left it no more.
         let _ = self.mark(run, RunState::Done, RunState::RolledBack);
@@ -250,7 +246,7 @@ impl Runs {
 fn outcome(run: &Run, status: &dyn Fn(usize) -> Status) -> Outcome {
     let change = |(at, target): (usize, &RunTarget)| {
         let path = target.path.display().to_string();
-        super::ChangeOutcome { to: path.clone(), target: path, status: status(at) }
+        super::ChangeOutcome { to: path.clone(), target: path, status: status(at), reason: None }
     };
     Outcome { changes: run.targets.iter().enumerate().map(change).collect(), ..Outcome::default() }
 }
