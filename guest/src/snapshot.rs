@@ -104,6 +104,15 @@ impl<'s> Location<'s> {
         self.label
     }
 
+    /// The place as people speak of it: its label, and the node where that is another one.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.node {
+            Some(node) if !self.label.contains(node) => format!("{} on {node}", self.label),
+            _ => self.label.to_owned(),
+        }
+    }
+
     /// The name under which the location was declared. What the host discovered for itself, such as
     /// a drop-in of a unit, is called `DECLARED@FILE`.
     #[must_use]

@@ -6,15 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecordError, StateFolder, failed, not_a_file, ours::is_ours};
-use crate::{
-    apply::sync_folder,
-    handover::NodeIdentity,
-    observe::{
-        ReadError,
-        file::{self, Opened},
-    },
+use super::{
+    RecordError, StateFolder, failed,
+    ours::{is_ours, open_ours},
 };
+use crate::{apply::sync_folder, handover::NodeIdentity, observe::file::Opened};
 
 impl StateFolder {
     /// The keys of this node; none where nobody has made any yet.
@@ -69,18 +65,7 @@ impl StateFolder {
 
 fn read(path: &Path) -> Result<Option<NodeIdentity>, RecordError> {
     let unusable = |reason: String| failed("use", path, &io::Error::other(reason));
-    let Opened { metadata, bytes, .. } = match file::open(path) {
-        Ok(opened) => opened,
-        Err(ReadError::Absent) => return Ok(None),
-        Err(ReadError::NotPermitted) => {
-            return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
-        }
-        Err(_) => return Err(failed("read", path, &not_a_file())),
-    };
-    is_ours(&metadata).map_err(|error| failed("use", path, &error))?;
-    if path.is_symlink() {
-        return Err(failed("use", path, &not_a_file()));
-    }
+    let Some(Opened { metadata, bytes, .. }) = open_ours(path)? else { return Ok(None) };
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         let shown = path.display();

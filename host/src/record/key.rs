@@ -6,16 +6,11 @@ use std::{
     path::Path,
 };
 
-use super::{RecordError, StateFolder, failed, not_a_file, ours::is_ours};
-use crate::{
-    Event,
-    apply::sync_folder,
-    observe::{
-        ReadError,
-        file::{self, Opened},
-    },
-    secret::Key,
+use super::{
+    RecordError, StateFolder, failed,
+    ours::{is_ours, open_ours},
 };
+use crate::{Event, apply::sync_folder, observe::file::Opened, secret::Key};
 
 /// The installation's key, and what it is good for.
 #[derive(Debug, Clone)]
@@ -108,18 +103,7 @@ impl StateFolder {
 
 fn read_key(path: &Path) -> Result<Option<Key>, RecordError> {
     let unusable = |reason: &str| failed("use", path, &io::Error::other(reason));
-    let Opened { metadata, bytes, .. } = match file::open(path) {
-        Ok(opened) => opened,
-        Err(ReadError::Absent) => return Ok(None),
-        Err(ReadError::NotPermitted) => {
-            return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
-        }
-        Err(_) => return Err(failed("read", path, &not_a_file())),
-    };
-    is_ours(&metadata).map_err(|error| failed("use", path, &error))?;
-    if path.is_symlink() {
-        return Err(failed("use", path, &not_a_file()));
-    }
+    let Some(Opened { bytes, .. }) = open_ours(path)? else { return Ok(None) };
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(Key::new(key))),
         Err(_) => Err(unusable(

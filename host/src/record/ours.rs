@@ -7,7 +7,14 @@ use std::{
     path::Path,
 };
 
-use crate::apply::sync_folder;
+use super::{RecordError, failed, not_a_file};
+use crate::{
+    apply::sync_folder,
+    observe::{
+        ReadError,
+        file::{self, Opened},
+    },
+};
 
 /// Makes a folder for this user alone, unless it is there. What it holds says what is written back to
 /// other files, so one that somebody else filled is not ours. One in which a group, or everybody, may
@@ -24,6 +31,23 @@ pub(crate) fn make_ours(folder: &Path) -> io::Result<()> {
 pub(crate) fn is_our_folder(folder: &Path) -> io::Result<()> {
     let metadata = std::fs::symlink_metadata(folder)?;
     if metadata.is_dir() { is_ours(&metadata) } else { Err(io::Error::other("it is no folder")) }
+}
+
+/// Opens a file of the state folder that is no link and this user's own; none where nothing is.
+pub(super) fn open_ours(path: &Path) -> Result<Option<Opened>, RecordError> {
+    let opened = match file::open(path) {
+        Ok(opened) => opened,
+        Err(ReadError::Absent) => return Ok(None),
+        Err(ReadError::NotPermitted) => {
+            return Err(failed("read", path, &io::ErrorKind::PermissionDenied.into()));
+        }
+        Err(_) => return Err(failed("read", path, &not_a_file())),
+    };
+    is_ours(&opened.metadata).map_err(|error| failed("use", path, &error))?;
+    if path.is_symlink() {
+        return Err(failed("use", path, &not_a_file()));
+    }
+    Ok(Some(opened))
 }
 
 /// Whether something is this user's own, or root's.

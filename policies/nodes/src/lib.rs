@@ -27,7 +27,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use precedent_guest::{Answer, Consumer, Decision, Phase, Policy, Severity, Snapshot, Standing};
+use precedent_guest::{Answer, Decision, Phase, Policy, Severity, Snapshot};
 use precedent_openclaw::{Installation, holes};
 
 use login::Login;
@@ -56,7 +56,7 @@ impl Policy for Nodes {
             .collect();
         for consumer in snapshot.consumers() {
             if !logins.iter().any(|login| login.consumer.id == consumer.id) {
-                let (today, order) = of_the_gateway(&installation, consumer);
+                let (today, order) = installation.today(consumer);
                 decision.verdict(consumer.id, today, None, format!("{order}; left as it is"));
             }
         }
@@ -88,23 +88,3 @@ impl Policy for Nodes {
 }
 
 precedent_guest::export!(Nodes);
-
-/// What a program that is no agent gets, and in which order it reads: one of OpenClaw's as it does, any other
-/// by its attribute `reads`.
-fn of_the_gateway(installation: &Installation<'_>, consumer: Consumer<'_>) -> (Standing, String) {
-    let snapshot = installation.snapshot;
-    if snapshot.consumer_attribute(consumer, "reads").is_none() {
-        let resolved = installation.resolve(consumer);
-        if resolved.known {
-            return (resolved.standing, resolved.order);
-        }
-    }
-    let reads = snapshot.reads(consumer);
-    let standing =
-        reads.unknown().map_or_else(|| reads.resolve().standing, |at| Standing::Copy(at.id));
-    let order = match snapshot.copy_at(standing) {
-        Some(copy) => format!("{} reads {}", consumer.name, copy.label()),
-        None => format!("{} finds no copy", consumer.name),
-    };
-    (standing, order)
-}

@@ -103,12 +103,12 @@ impl<'s, 'l> Outlook<'s, 'l> {
             if let Some(source) = fate.source {
                 let until =
                     source.expires.map(|at| format!(" until {}", date(at))).unwrap_or_default();
-                let (how, from) = (fate.login.in_words(), whole(&source));
+                let (how, from) = (fate.login.in_words(), source.in_words());
                 let reason = format!("{how}; {from} is valid{until}");
                 decision.write_unless_equal(source, fate.login.copy, reason);
             }
             if let Some(copy) = fate.doubtful {
-                let (here, there) = (fate.login.copy.label(), whole(&copy));
+                let (here, there) = (fate.login.copy.label(), copy.in_words());
                 let message = format!(
                     "{there} is valid, and not copied over {here}: only one of the two says of which account it is"
                 );
@@ -241,7 +241,7 @@ const FEW: usize = 3;
 pub(crate) fn sources(copies: &[Location<'_>]) -> String {
     let mut nodes: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for copy in copies {
-        nodes.entry(copy.node.unwrap_or_default()).or_default().insert(whole(copy));
+        nodes.entry(copy.node.unwrap_or_default()).or_default().insert(copy.in_words());
     }
     let words = nodes.into_iter().map(|(node, names)| match names.len() {
         count if count > FEW => format!("{count} logins of {node}"),
@@ -262,12 +262,4 @@ pub(crate) fn login_commands<'p>(providers: impl Iterator<Item = &'p str>) -> St
 
 fn login_command(fates: &[&Fate<'_, '_>]) -> String {
     login_commands(fates.iter().map(|fate| fate.login.provider))
-}
-
-/// A place as people speak of it.
-pub(crate) fn whole(location: &Location<'_>) -> String {
-    match location.node {
-        Some(node) if !location.label().contains(node) => format!("{} on {node}", location.label()),
-        _ => location.label().to_owned(),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use precedent_guest::{Decision, Location, Severity, Snapshot, contract::CredentialId};
 
-use crate::{Settings, outlook::whole};
+use crate::Settings;
 
 /// Says which logins of this node another one renews by the same token, unless one node is named that does.
 pub(crate) fn shared(snapshot: &Snapshot, settings: &Settings, decision: &mut Decision) {
@@ -27,7 +27,7 @@ pub(crate) fn shared(snapshot: &Snapshot, settings: &Settings, decision: &mut De
         }
     }
     for places in found.into_values() {
-        let names: Vec<String> = places.iter().map(whole).collect();
+        let names: Vec<String> = places.iter().map(Location::in_words).collect();
         let message = format!(
             "{} is the same token, which may serve only once: the first node that renews ends the login of the others",
             names.join(", ")

@@ -46,6 +46,31 @@ impl<'s> Installation<'s> {
         Resolved { standing, next: answer.next, order, known: true }
     }
 
+    /// What any program gets today, and in which order it reads: one of OpenClaw's as it does, another by its
+    /// attribute `reads`. Where what it reads first could not be read here, it gets that all the same.
+    #[must_use]
+    pub fn today(&self, consumer: Consumer<'_>) -> (Standing, String) {
+        let snapshot = self.snapshot;
+        if snapshot.consumer_attribute(consumer, "reads").is_none() {
+            let resolved = self.resolve(consumer);
+            if resolved.known {
+                return (resolved.standing, resolved.order);
+            }
+        }
+        let reads = snapshot.reads(consumer);
+        if let Some(copy) = reads.unknown() {
+            let place = copy.in_words();
+            let order = format!("{} reads {place}, which could not be read", consumer.name);
+            return (Standing::Copy(copy.id), order);
+        }
+        let standing = reads.resolve().standing;
+        let order = match snapshot.copy_at(standing) {
+            Some(copy) => format!("{} reads {}", consumer.name, copy.in_words()),
+            None => format!("{} finds no copy", consumer.name),
+        };
+        (standing, order)
+    }
+
     /// Adds a verdict for every consumer: what it uses today, and the copy that `wanted` names for
     /// it, with the reason.
     pub fn judge(

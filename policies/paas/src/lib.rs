@@ -8,8 +8,7 @@
 mod settings;
 
 use precedent_guest::{
-    Answer, Consumer, Decision, Location, LocationKind, Policy, Refusal, Severity, Snapshot,
-    Standing,
+    Answer, Decision, Location, LocationKind, Policy, Refusal, Severity, Snapshot, Standing,
     contract::{CredentialId, Deed, Transfer},
 };
 use precedent_openclaw::Installation;
@@ -43,10 +42,10 @@ impl Policy for Paas {
             let right = source.and_then(|source| source.right);
             let reason = match right {
                 Some(right) if right.is_incoming() => "the new secret goes everywhere".to_owned(),
-                Some(right) => format!("{} is the authority", place(&right)),
+                Some(right) => format!("{} is the authority", right.in_words()),
                 None => "no place is known to be right".to_owned(),
             };
-            let (today, order) = today(&installation, consumer);
+            let (today, order) = installation.today(consumer);
             // Where it is not known what a program uses, nobody says that it is wrong.
             let is_known = snapshot.copy_at(today).is_none_or(|copy| !copy.is_unreadable());
             let is_ours = installation.out_of_reach(consumer).is_none();
@@ -65,29 +64,6 @@ precedent_guest::export!(Paas);
 struct Source<'s> {
     credential: CredentialId,
     right: Option<Location<'s>>,
-}
-
-/// What a program gets today, and in which order it reads: one of OpenClaw's as it does, any other by its
-/// attribute `reads`.
-fn today(installation: &Installation<'_>, consumer: Consumer<'_>) -> (Standing, String) {
-    let snapshot = installation.snapshot;
-    if snapshot.consumer_attribute(consumer, "reads").is_none() {
-        let resolved = installation.resolve(consumer);
-        if resolved.known {
-            return (resolved.standing, resolved.order);
-        }
-    }
-    let reads = snapshot.reads(consumer);
-    if let Some(copy) = reads.unknown() {
-        let order = format!("{} reads {}, which could not be read", consumer.name, place(&copy));
-        return (Standing::Copy(copy.id), order);
-    }
-    let standing = reads.resolve().standing;
-    let order = match snapshot.copy_at(standing) {
-        Some(copy) => format!("{} reads {}", consumer.name, place(&copy)),
-        None => format!("{} finds no copy", consumer.name),
-    };
-    (standing, order)
 }
 
 /// A setting that names what is not there would keep nothing in step, and nobody would know.
@@ -119,7 +95,7 @@ fn source<'s>(
     let new = snapshot.incoming(credential).filter(|_| may_write(snapshot, settings, &authority));
     if snapshot.incoming(credential).is_some() && new.is_none() {
         let message =
-            format!("the new secret cannot be written to {}, the authority", place(&authority));
+            format!("the new secret cannot be written to {}, the authority", authority.in_words());
         let found = decision.finding(Severity::Error, "rotation-impossible", message);
         found.at([authority]).remedy("put it there by hand, then run this again");
     }
@@ -137,7 +113,7 @@ fn source<'s>(
         "holds no secret"
     };
     let message =
-        format!("{}, the authority of {name}, {why}; nothing is written", place(&authority));
+        format!("{}, the authority of {name}, {why}; nothing is written", authority.in_words());
     decision.finding(Severity::Error, "no-authority", message).at([authority]);
     Source { credential, right: None }
 }
@@ -163,11 +139,11 @@ fn follow(snapshot: &Snapshot, settings: &Settings, right: Location<'_>, decisio
         let is_platforms = copy.kind == LocationKind::Command;
         let differs = is_platforms && (is_new || !copy.is_elsewhere());
         if may && (copy.reference().is_none() || differs) {
-            put(decision, right, copy, format!("follows {}", place(&right)));
+            put(decision, right, copy, format!("follows {}", right.in_words()));
             continue;
         }
         if copy.is_elsewhere() {
-            let (here, there) = (place(&copy), place(&right));
+            let (here, there) = (copy.in_words(), right.in_words());
             let (severity, message) = match is_new {
                 false => (
                     Severity::Info,
@@ -182,7 +158,7 @@ fn follow(snapshot: &Snapshot, settings: &Settings, right: Location<'_>, decisio
             continue;
         }
         let what = if copy.is_unset() { "holds nothing" } else { "holds another secret" };
-        let message = format!("{} {what}; {} is right", place(&copy), place(&right));
+        let message = format!("{} {what}; {} is right", copy.in_words(), right.in_words());
         let remedy = match snapshot.location_attribute(copy, "on-write") {
             _ if !follows => format!(
                 "add `{}` to the setting `sync`, or put the secret there by hand",
@@ -207,8 +183,8 @@ fn tell_of_the_empty_handed(snapshot: &Snapshot, decision: &mut Decision) {
     for consumer in then.consumers() {
         let found = wanted.iter().find(|(id, _)| *id == consumer.id);
         let right = found.and_then(|(_, wanted)| snapshot.location((*wanted)?));
-        if let (Some(right), (Standing::Nothing, _)) = (right, today(&installation, consumer)) {
-            let message = format!("{} finds no copy; {} is right", consumer.name, place(&right));
+        if let (Some(right), (Standing::Nothing, _)) = (right, installation.today(consumer)) {
+            let message = format!("{} finds no copy; {} is right", consumer.name, right.in_words());
             decision.finding(Severity::Error, "no-copy", message).at([right]);
         }
     }
@@ -224,11 +200,11 @@ fn compare(snapshot: &Snapshot, credential: CredentialId, decision: &mut Decisio
     if others.is_empty() {
         return;
     }
-    let names: Vec<String> = others.iter().map(place).collect();
+    let names: Vec<String> = others.iter().map(Location::in_words).collect();
     let message = format!(
         "{} differs between {} and {}",
         snapshot.credential_name(credential),
-        place(first),
+        first.in_words(),
         names.join(", ")
     );
     let found = decision.finding(Severity::Error, "copies-disagree", message);
@@ -249,12 +225,4 @@ fn may_start(snapshot: &Snapshot, settings: &Settings, to: &Location<'_>) -> boo
 /// Writes, also over what only refers to a secret, which wants a grant of its own.
 fn put(decision: &mut Decision, from: Location<'_>, to: Location<'_>, reason: String) {
     decision.act(Deed::Write(Transfer { from: from.id, to: to.id }), reason);
-}
-
-/// A place as people speak of it.
-fn place(location: &Location<'_>) -> String {
-    match location.node {
-        Some(node) if !location.label().contains(node) => format!("{} on {node}", location.label()),
-        _ => location.label().to_owned(),
-    }
 }
