@@ -220,7 +220,8 @@ pub fn apply(
     let mut outcome = files(plan, vault, key, runs)?;
     let mut first = None;
     for (change, done) in plan.changes.iter().zip(&mut outcome.changes) {
-        if Platforms::is_its(change)
+        if cfg!(feature = "platforms")
+            && Platforms::is_its(change)
             && let Err(fault) = platforms.write(change, vault, key)
         {
             done.status = Status::Failed;

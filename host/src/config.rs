@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `absent` | what a small build makes of tables that are for the full one |
 //! | `alert` | whom `check` tells of what it finds |
 //! | `command` | places that a program reads and writes; the shipped platforms |
 //! | `declare` | the shape of manifests and presets: documents, locations, consumers, facts |
@@ -15,6 +16,8 @@
 //! | `peer` | other nodes, and the keys that they are known by |
 //! | `settings` | where in a manifest a setting stands |
 
+#[cfg(not(feature = "platforms"))]
+mod absent;
 mod alert;
 mod command;
 mod declare;

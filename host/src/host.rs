@@ -162,7 +162,8 @@ impl Host {
     /// where nothing was decided.
     #[must_use]
     pub fn impact(&self, proposal: &Proposal) -> Option<Impact> {
-        impact(self.deployment(), &proposal.snapshot, proposal.decision()?)
+        let decision = proposal.decision().filter(|_| cfg!(feature = "platforms"))?;
+        impact(self.deployment(), &proposal.snapshot, decision)
     }
 
     /// Observes, decides, checks and plans. Writes nothing.

@@ -107,9 +107,13 @@ pub fn observe(
     now: u64,
 ) -> Observed {
     let mut files = Files::new(world, key, &deployment.base);
-    let commands = Commands::run(commands::of(deployment), world, &deployment.base);
+    let full = cfg!(feature = "platforms");
+    let commands = match full {
+        true => Commands::run(commands::of(deployment), world, &deployment.base),
+        false => Commands::default(),
+    };
     let (mut deployment, services) = units::discover(deployment, &mut files);
-    let profiles = profiles::discover(&mut deployment, &mut files, &commands);
+    let profiles = full.then(|| profiles::discover(&mut deployment, &mut files, &commands));
     let deployment = &*deployment;
     let variables = Variables::read(deployment, &mut files);
     let documents = Documents::read(deployment, &mut files, &variables, &services);
@@ -130,8 +134,10 @@ pub fn observe(
         .enumerate()
         .map(|(index, spec)| pass.location(LocationId::from_index(index), spec))
         .collect();
-    pass.compare_digests(&mut locations);
-    profiles.tell(&mut locations);
+    if let Some(profiles) = &profiles {
+        pass.compare_digests(&mut locations);
+        profiles.tell(&mut locations);
+    }
     let facts =
         facts::observe(deployment, &locations, &pass.documents, &mut pass.files, &variables);
     let mixed = pass.files.mixed();
@@ -159,8 +165,10 @@ pub fn observe(
     report::absent(deployment, &mut snapshot, &pass.documents);
     report::unreadable(&mut snapshot, &pass.documents);
     report::mixed(&mut snapshot, &mixed);
-    report::commands(&mut snapshot, pass.problems);
-    profiles.report(&mut snapshot);
+    if let Some(profiles) = profiles {
+        report::commands(&mut snapshot, pass.problems);
+        profiles.report(&mut snapshot);
+    }
     Observed { snapshot, vault: pass.vault }
 }
 
@@ -218,7 +226,10 @@ impl Pass<'_> {
                 self.at_pointer(id, spec, *index, pointer, &mut location)
             }
             PlaceSpec::File(path) => self.whole_file(id, spec, path, &mut location),
-            PlaceSpec::Command(command) => self.printed(id, spec, command, &mut location),
+            PlaceSpec::Command(command) if cfg!(feature = "platforms") => {
+                self.printed(id, spec, command, &mut location);
+            }
+            PlaceSpec::Command(_) => location.presence = Presence::Unreadable(Fault::Failed),
         }
         location
     }

@@ -22,16 +22,16 @@ def decide(snapshot: Snapshot, settings: Settings) -> Decision:
         copies[location.record.credential].append(location)
     truths = [next(filter(is_truth, places), None) for places in copies]
     for consumer in snapshot.consumers:
-        name, credential = consumer.record.name, consumer.record.credential
+        name, credential = consumer.name, consumer.record.credential
         order = ORDERS.get(name, OTHERS)
         places = [p for kind in order for p in copies[credential] if p.record.kind == kind]
         read = reading(places)
         truth = truths[credential]
         reason = f"{name} finds no copy"
         if isinstance(read[0], wit.Standing_Copy):
-            reason = f"{name} reads {snapshot.locations[read[0].value].record.label}"
+            reason = f"{name} reads {snapshot.locations[read[0].value].label}"
             if truth:
-                reason += f"; {truth.record.label} is the source of truth"
+                reason += f"; {truth.label} is the source of truth"
         decision.verdict(consumer, read, truth, reason)
     for truth, places in zip(truths, copies):
         if truth is not None:
@@ -47,9 +47,9 @@ def follow(decision: Decision, truth: Location, copies: list[Location]) -> None:
     for copy in copies:
         if copy is truth or copy.same_secret(truth):
             continue
-        reason = f"{copy.record.label} follows {truth.record.label}"
+        reason = f"{copy.label} follows {truth.label}"
         if not decision.write_unless_equal(truth, copy, reason):
-            message = f"{copy.record.label} does not follow {truth.record.label}"
+            message = f"{copy.label} does not follow {truth.label}"
             decision.finding(Severity.WARNING, "left-alone", message, [copy])
 
 

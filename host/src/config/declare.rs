@@ -26,8 +26,10 @@ pub(super) struct Declarations {
     /// Programs that read a credential.
     pub(super) consumers: Vec<ConsumerTable>,
     /// What is done with the credentials: which calls fail where one differs.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) calls: Vec<CallTable>,
     /// Files of the logins of agents.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) profiles: Vec<ProfilesTable>,
     /// What a policy may know beside the copies. Never a secret.
     pub(super) facts: Vec<FactTable>,
@@ -158,6 +160,10 @@ pub(super) struct LocationTable {
     /// A whole file, such as a mounted Kubernetes Secret.
     pub(super) file: Option<PathTemplate>,
     /// A program that prints it, such as a platform's own.
+    #[cfg_attr(
+        not(feature = "platforms"),
+        serde(default, deserialize_with = "super::absent::refused")
+    )]
     pub(super) command: Option<CommandTable>,
     /// Name of a document.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]

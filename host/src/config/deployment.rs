@@ -123,14 +123,19 @@ impl Deployment {
             calls: Vec::new(),
             profiles: Vec::new(),
             facts: Vec::new(),
-            alerts: alert::alerts(&source, &manifest.alerts)?,
-            peers: peer::peers(&source, &manifest.peers)?,
+            alerts: Vec::new(),
+            peers: Vec::new(),
             version_fact: None,
             run_commands: manifest.deployment.run_commands,
             asked_as: None,
             policy,
             base,
         };
+        // Said so that what checks them is no part of a build that has none.
+        if cfg!(feature = "platforms") {
+            deployment.alerts = alert::alerts(&source, &manifest.alerts)?;
+            deployment.peers = peer::peers(&source, &manifest.peers)?;
+        }
         let preset_source = Source { path: Path::new("preset"), text: "" };
         deployment.declare(&preset_source, &preset.declare)?;
         deployment.declare(&source, &own)?;

@@ -58,14 +58,18 @@ pub struct Manifest {
     /// Programs that read a credential; one with the name of a preset's takes its place.
     pub(super) consumers: Vec<ConsumerTable>,
     /// What is done with the credentials; one with the name of a preset's takes its place.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) calls: Vec<CallTable>,
     /// Files of the logins of agents; one with the name of a preset's takes its place.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) profiles: Vec<ProfilesTable>,
     /// What the policy may know; one with the name of a preset's takes its place.
     pub(super) facts: Vec<FactTable>,
     /// Whom `check` tells of what it finds.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) alerts: Vec<AlertTable>,
     /// Other nodes, to which secrets are handed and from which they are taken.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) peers: Vec<PeerTable>,
 }
 

@@ -70,8 +70,6 @@ impl Deployment {
         source.refuse_twins("document", own.documents.iter().map(|table| &table.name))?;
         source.refuse_twins("location", own.locations.iter().map(|table| &table.name))?;
         source.refuse_twins("consumer", own.consumers.iter().map(|table| &table.name))?;
-        source.refuse_twins("call", own.calls.iter().map(|table| &table.name))?;
-        source.refuse_twins("profiles", own.profiles.iter().map(|table| &table.name))?;
         source.refuse_twins("fact", own.facts.iter().map(|table| &table.name))?;
         for table in &own.documents {
             let units = table.services.iter().map(|name| self.document_index(source, name));
@@ -106,17 +104,8 @@ impl Deployment {
                 });
             }
         }
-        for table in &own.calls {
-            let spec = self.call(source, table)?;
-            replace(&mut self.calls, spec, |call| &call.name);
-        }
-        for table in &own.profiles {
-            let spec = profiles(source, table)?;
-            if self.locations.iter().any(|location| location.name == spec.name) {
-                let message = format!("a location is called `{}` already", spec.name);
-                return Err(source.error(&table.name, message));
-            }
-            replace(&mut self.profiles, spec, |profiles| &profiles.name);
+        if cfg!(feature = "platforms") {
+            self.declare_platforms(source, own)?;
         }
         for table in &own.facts {
             let spec = self.fact(source, table)?;
@@ -131,6 +120,29 @@ impl Deployment {
                 credential.placeholders.extend(table.placeholders.iter().cloned());
                 credential.trim = table.trim.unwrap_or(credential.trim);
             }
+        }
+        Ok(())
+    }
+
+    /// What a build without the feature `platforms` passes over.
+    fn declare_platforms(
+        &mut self,
+        source: &Source<'_>,
+        own: &Declarations,
+    ) -> Result<(), ManifestError> {
+        source.refuse_twins("call", own.calls.iter().map(|table| &table.name))?;
+        source.refuse_twins("profiles", own.profiles.iter().map(|table| &table.name))?;
+        for table in &own.calls {
+            let spec = self.call(source, table)?;
+            replace(&mut self.calls, spec, |call| &call.name);
+        }
+        for table in &own.profiles {
+            let spec = profiles(source, table)?;
+            if self.locations.iter().any(|location| location.name == spec.name) {
+                let message = format!("a location is called `{}` already", spec.name);
+                return Err(source.error(&table.name, message));
+            }
+            replace(&mut self.profiles, spec, |profiles| &profiles.name);
         }
         Ok(())
     }
@@ -170,7 +182,7 @@ impl Deployment {
                     .collect::<Result<_, _>>()?,
             ),
             (None, [], Some(path), None, (None, None)) => PlaceSpec::File(path.clone()),
-            (None, [], None, Some(called), (None, None)) => {
+            (None, [], None, Some(called), (None, None)) if cfg!(feature = "platforms") => {
                 PlaceSpec::Command(Box::new(command(source, &table.name, called)?))
             }
             (None, [], None, None, (Some(document), Some(pointer))) => {
