@@ -55,7 +55,7 @@ impl Language {
 
     /// The default limits, and what ten thousand places or an interpreter want beyond them.
     fn limits(self) -> Limits {
-        let limits = Limits { output_bytes: 4 << 20, ..Limits::default() };
+        let limits = Limits { memory_bytes: 16 << 20, output_bytes: 4 << 20, ..Limits::default() };
         match self {
             Self::Rust => limits,
             Self::JavaScript | Self::Python => Limits {
