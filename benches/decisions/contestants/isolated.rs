@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Result, anyhow, bail};
 use precedent::{
     artifact::{self, Cache, PolicyRef},
-    decide::{Answer, Engine, Limits, Policy},
+    decide::{Answer, DecideError, Engine, Limits, Policy, Warm as Ready},
     model::{Deed, Standing},
     secret::Key,
 };
@@ -140,7 +140,7 @@ fn not_built() -> anyhow::Error {
     anyhow!("the build script built no component")
 }
 
-/// One instance for all decisions of a thread: what isolation costs is the difference. Precedent
+/// An instance that is ready before the clock starts: what isolation costs is the difference. Precedent
 /// decides nothing so.
 pub(crate) struct Warm {
     policy: Policy,
@@ -148,20 +148,24 @@ pub(crate) struct Warm {
 
 impl Warm {
     pub(crate) fn rust() -> Result<Self> {
-        let Isolated { policy, .. } = Isolated::rust()?;
+        let Isolated { policy, .. } = Isolated::on_demand()?;
         Ok(Self { policy })
     }
 }
 
 impl Contestant for Warm {
     fn name(&self) -> &'static str {
-        "precedent, instance kept"
+        "precedent, instance ready"
     }
 
     fn ready<'c>(&'c self, asked: &'c Asked) -> Result<Box<dyn Asking + 'c>> {
-        let mut warm = self.policy.warm()?;
-        let ask = move |()| Ok(warm.decide(&asked.snapshot)?);
-        Ok(Box::new(With { make: || (), ask, plain }))
+        // A guest gives no memory back, so each decision has an instance that was made before.
+        let make = || self.policy.warm();
+        let ask = |warm: Result<Ready<'_>, DecideError>| {
+            let mut warm = warm?;
+            Ok((warm.decide(&asked.snapshot)?, warm))
+        };
+        Ok(Box::new(With { make, ask, plain: |(answer, _)| plain(answer) }))
     }
 }
 
