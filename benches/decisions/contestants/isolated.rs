@@ -161,7 +161,7 @@ impl Contestant for Warm {
     fn ready<'c>(&'c self, asked: &'c Asked) -> Result<Box<dyn Asking + 'c>> {
         // A guest gives no memory back, so each decision has an instance that was made before.
         let make = || self.policy.warm();
-        let ask = |warm: Result<Ready<'_>, DecideError>| {
+        let ask = |warm: Result<Ready<'c>, DecideError>| {
             let mut warm = warm?;
             Ok((warm.decide(&asked.snapshot)?, warm))
         };
