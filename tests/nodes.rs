@@ -394,3 +394,20 @@ fn profiles_that_cannot_be_are_told_where_they_stand() {
         assert_eq!(fleet.run(&["check"]).code, Some(2), "{name}");
     }
 }
+
+/// What renews a login serves once: whoever asks for it by name, it is sealed to no other node.
+#[test]
+fn what_renews_a_login_is_handed_to_nobody() {
+    let fleet = Fleet::new(BEFORE);
+    let (_, identity) = fleet.0.json(&["identity"]);
+    let export = |credential: &str, from: &str| {
+        let to = identity["recipient"].as_str().unwrap();
+        let words = ["export", "--policy", "nodes", "--credential", credential, "--from", from];
+        fleet.0.run(&[&words[..], &["--to", to]].concat())
+    };
+    let run =
+        export(&format!("oauth-refresh:{CODEX}"), &format!("auth-profiles-refresh@main/{CODEX}"));
+    assert_ne!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("may serve only once"), "{}", run.stderr);
+}

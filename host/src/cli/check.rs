@@ -1,7 +1,7 @@
 //! `precedent check`
 
 use anyhow::Result;
-use precedent::{Proposal, Ruling, model::Phase};
+use precedent::{Impact, Proposal, Ruling, model::Phase};
 
 use super::{
     alert::Alerts,
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit> {
         Ok((session, proposal)) => {
             // Whoever reads our output may have seen enough; who is alerted has not seen it.
             let impact = session.host.impact(&proposal);
-            let exit = show(args, &session, &proposal);
+            let exit = show(args, &session, &proposal, impact.as_ref());
             #[cfg(feature = "metrics")]
             if let Some(Err(error)) = args
                 .metrics
@@ -62,7 +62,12 @@ fn see(args: &CheckArgs, alerts: &mut Option<Alerts>) -> Result<(Session, Propos
     Ok((session, proposal))
 }
 
-fn show(args: &CheckArgs, session: &Session, proposal: &Proposal) -> Result<Exit> {
+fn show(
+    args: &CheckArgs,
+    session: &Session,
+    proposal: &Proposal,
+    impact: Option<&Impact>,
+) -> Result<Exit> {
     let exit = match &proposal.ruling {
         Ruling::Decided(..) if proposal.is_in_order() => Exit::Done,
         Ruling::Decided(..) => Exit::Drift,
@@ -76,8 +81,8 @@ fn show(args: &CheckArgs, session: &Session, proposal: &Proposal) -> Result<Exit
         Format::Text => {
             text::summary(&mut out, proposal)?;
             text::standings(&mut out, proposal)?;
-            if let Some(impact) = session.host.impact(proposal) {
-                text::calls(&mut out, &impact)?;
+            if let Some(impact) = impact {
+                text::calls(&mut out, impact)?;
             }
             text::findings(&mut out, proposal)?;
             text::ruling(&mut out, proposal)?;
