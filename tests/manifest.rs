@@ -1,5 +1,7 @@
 //! `precedent.toml`: what it can say, and errors that point.
 
+mod fleet;
+
 use std::fs;
 
 use crate::support::{Sandbox, root};

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    AlertSpec, CallSpec, ConsumerSpec, DocumentSpec, FactSpec, Grants, LocationSpec, Manifest,
-    ManifestError, Mode, PRESETS, PeerSpec, ProfilesSpec, alert, manifest,
+    AlertSpec, CallSpec, ConsumerSpec, DocumentSpec, FactSpec, FleetSpec, Grants, LocationSpec,
+    Manifest, ManifestError, Mode, PRESETS, PeerSpec, ProfilesSpec, alert, manifest,
     merge::{Source, unknown},
     peer,
     preset::Preset,
@@ -69,6 +69,8 @@ pub struct Deployment {
     pub alerts: Vec<AlertSpec>,
     /// Other nodes, to which secrets are handed and from which they are taken.
     pub peers: Vec<PeerSpec>,
+    /// The fleet that this node is one of.
+    pub fleet: Option<FleetSpec>,
     /// The fact that says which version of the gateway it is.
     pub version_fact: Option<String>,
     /// Whether references of the kind exec are followed.
@@ -125,6 +127,7 @@ impl Deployment {
             facts: Vec::new(),
             alerts: Vec::new(),
             peers: Vec::new(),
+            fleet: None,
             version_fact: None,
             run_commands: manifest.deployment.run_commands,
             asked_as: None,
@@ -149,6 +152,9 @@ impl Deployment {
             (None, Some(table)) => deployment.grants(&preset_source, table)?,
             (None, None) => Grants::default(),
         };
+        if let Some(table) = manifest.fleet.as_ref().filter(|_| cfg!(feature = "platforms")) {
+            deployment.fleet = Some(deployment.fleet(&source, table)?);
+        }
         Ok(deployment)
     }
 

@@ -17,8 +17,9 @@ use super::{
         CallTable, ConsumerTable, CredentialTable, Declarations, DocumentTable, FactTable,
         GrantTable, LocationTable,
     },
+    fleet::FleetTable,
     path::PathTemplate,
-    peer::PeerTable,
+    peer::{PeerTable, public_key},
     profiles::ProfilesTable,
 };
 
@@ -71,6 +72,9 @@ pub struct Manifest {
     /// Other nodes, to which secrets are handed and from which they are taken.
     #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
     pub(super) peers: Vec<PeerTable>,
+    /// The fleet that this node is one of.
+    #[cfg_attr(not(feature = "platforms"), serde(deserialize_with = "super::absent::ignored"))]
+    pub(super) fleet: Option<FleetTable>,
 }
 
 /// Which gateway it is.
@@ -204,7 +208,8 @@ impl ManifestError {
 }
 
 /// Keys at which somebody may have written a secret, by mistake.
-const NEAR_SECRETS: [&str; 4] = ["recipient", "signer", "token", "url"];
+const NEAR_SECRETS: [&str; 7] =
+    ["endpoints", "fingerprint-key", "key", "recipient", "signer", "token", "url"];
 
 /// Whether a line is not shown: it may hold a secret in clear, or a private key for a public one.
 fn may_hold_a_secret(line: &str) -> bool {
@@ -214,9 +219,11 @@ fn may_hold_a_secret(line: &str) -> bool {
         let word = text.rsplit(|c| !is_word(c)).next().unwrap_or_default();
         word.split('.').any(|key| NEAR_SECRETS.contains(&key))
     };
-    // What stands before an `=` ends with a key.
+    let upper = line.to_ascii_uppercase();
+    // A private key of 32 bytes looks as a public one does. What stands before an `=` ends with a key.
     line.contains("://")
-        || line.to_ascii_uppercase().contains("AGE-SECRET-KEY")
+        || ["AGE-SECRET-KEY", "PRIVATE KEY"].iter().any(|sign| upper.contains(sign))
+        || line.split(['"', '\'']).any(|word| public_key(word).is_some())
         || line.rsplit('=').skip(1).any(last)
 }
 

@@ -181,7 +181,7 @@ fn printed(
 }
 
 /// The paths as they are written.
-fn candidates(path: &PathTemplate) -> impl Iterator<Item = &String> {
+pub(super) fn candidates(path: &PathTemplate) -> impl Iterator<Item = &String> {
     let (one, several) = match path {
         PathTemplate::One(path) => (Some(path), [].as_slice()),
         PathTemplate::FirstOf(candidates) => (None, candidates.as_slice()),

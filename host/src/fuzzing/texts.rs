@@ -69,6 +69,11 @@ fn is_looked_up(deployment: &Deployment) {
     for names in [write, refer, remove, mint, replace_references] {
         assert!(names.iter().all(known), "granted at no location: {names:?}");
     }
+    if let Some(fleet) = &deployment.fleet {
+        let is_peer = |name: &String| deployment.peers.iter().any(|peer| peer.name == *name);
+        assert!(fleet.leaders.iter().all(is_peer), "followed, and no peer: {fleet:?}");
+        assert!(fleet.send.iter().chain(&fleet.accepts).all(known), "no location: {fleet:?}");
+    }
     let known = |name: &String| deployment.facts.iter().any(|known| known.name == *name);
     assert!(set_facts.iter().all(known), "granted at no fact: {set_facts:?}");
     let mut names: Vec<&String> = deployment.locations.iter().map(|l| &l.name).collect();
