@@ -28,6 +28,7 @@
 //! | `platforms` | places that programs of platforms read and write |
 //! | `nodes` | the logins of agents before a restart, here and on other nodes |
 //! | `alerts` | who is told of what a check finds, and how often |
+//! | `agents` | a fleet in one process: what is decided, sent, refused and followed |
 //! | `handover` | one credential handed from node to node, sealed |
 //! | `exec` | a program that is started with its credentials in our place |
 //! | `watch` | changes of every shape, and a program that is kept in step |
@@ -53,6 +54,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod agents;
 mod alerts;
 mod authoring;
 mod bad_input;

@@ -16,8 +16,10 @@
 //! | `candidate` | a policy that is tried, and what it may have done |
 //! | `records` | which records of the journal are meant, and what cannot be read of it |
 //! | `text`, `json` | what people and scripts are shown |
-//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `identity`, `export`, `import`, `provide`, `exec`, `watch`, `test`, `policy`, `log`, `replay`, `what_if` | a verb each |
+//! | `explain`, `plan`, `apply`, `check`, `rotate`, `rollback`, `identity`, `export`, `import`, `agent`, `fleet`, `provide`, `exec`, `watch`, `test`, `policy`, `log`, `replay`, `what_if` | a verb each |
 
+#[cfg(feature = "etcd")]
+mod agent;
 #[cfg(feature = "alerts")]
 mod alert;
 #[cfg(not(feature = "alerts"))]
@@ -37,6 +39,8 @@ mod exit;
 mod explain;
 #[cfg(feature = "handover")]
 mod export;
+#[cfg(feature = "etcd")]
+mod fleet;
 #[cfg(feature = "handover")]
 mod identity;
 #[cfg(feature = "handover")]
@@ -105,6 +109,10 @@ pub(crate) fn main() -> ExitCode {
         Verb::Export(options) => export::run(options),
         #[cfg(feature = "handover")]
         Verb::Import(options) => import::run(options),
+        #[cfg(feature = "etcd")]
+        Verb::Agent(options) => agent::run(options),
+        #[cfg(feature = "etcd")]
+        Verb::Fleet(options) => fleet::run(options),
         #[cfg(feature = "provide")]
         Verb::Provide(options) => provide::run(options),
         #[cfg(feature = "workbench")]

@@ -13,6 +13,7 @@
 //! | `spec` | what is declared, with every name looked up |
 //! | `path` | paths with variables |
 //! | `profiles` | files of the logins of agents, here and on other nodes |
+//! | `fleet` | the fleet that this node is one of: its store, its leaders, what may be sent |
 //! | `peer` | other nodes, and the keys that they are known by |
 //! | `settings` | where in a manifest a setting stands |
 
@@ -22,6 +23,7 @@ mod alert;
 mod command;
 mod declare;
 mod deployment;
+mod fleet;
 mod manifest;
 mod merge;
 mod path;
@@ -36,6 +38,9 @@ pub use alert::{AlertSpec, Channel, SecretPlace};
 pub use command::{CommandSpec, DigestForm, Encoding, Input, Selector, WriteSpec};
 pub use declare::{ReferenceForm, Scope, Trim};
 pub use deployment::Deployment;
+pub use fleet::FleetSpec;
+#[cfg(feature = "fleet")]
+pub(crate) use fleet::path_of;
 #[cfg(feature = "schema")]
 pub use manifest::schema;
 pub use manifest::{Manifest, ManifestError, Mode, read_text};

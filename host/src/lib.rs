@@ -31,6 +31,7 @@
 //! | [`Impact`] | which calls fail of a disagreement, and which go on | none |
 //! | [`Resolved`] | the secret that a program is to be given | none |
 //! | `handover` | one credential for another node, sealed and signed | none |
+//! | `fleet` | many nodes that agree through a store | its own folder |
 //! | `cases` | policy cases: a snapshot in words, and what is expected | none |
 //! | `prove` | what holds of a policy in every state of a deployment | none |
 //! | [`model`] | what the stages hand to one another | none |
@@ -45,6 +46,8 @@ pub mod config;
 pub mod decide;
 mod document;
 mod error;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

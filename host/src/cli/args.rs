@@ -12,6 +12,8 @@ use super::policy::PolicyArgs;
 use super::provide::ProvideArgs;
 #[cfg(feature = "watch")]
 use super::watch::WatchArgs;
+#[cfg(feature = "etcd")]
+use super::{agent::AgentArgs, fleet::FleetArgs};
 #[cfg(feature = "workbench")]
 use super::{
     capture::CaptureArgs, log::LogArgs, replay::ReplayArgs, test::TestArgs, what_if::WhatIfArgs,
@@ -53,6 +55,12 @@ pub(crate) enum Verb {
     /// Take a credential that another node exported from standard input
     #[cfg(feature = "handover")]
     Import(ImportArgs),
+    /// Run one node of a fleet: publish what is seen, follow what is decided, and decide where elected
+    #[cfg(feature = "etcd")]
+    Agent(AgentArgs),
+    /// Look at a fleet, and rotate and renew across it
+    #[cfg(feature = "etcd")]
+    Fleet(FleetArgs),
     /// Answer OpenClaw, which asks for its secrets by the protocol of its exec SecretRefs
     #[cfg(feature = "provide")]
     Provide(ProvideArgs),

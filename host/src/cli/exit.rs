@@ -72,7 +72,15 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     if let Some(exit) = of_a_handover(error) {
         return exit;
     }
-    match error.downcast_ref::<Error>() {
+    #[cfg(feature = "etcd")]
+    if let Some(exit) = of_a_fleet(error) {
+        return exit;
+    }
+    of_a_stage(error.downcast_ref::<Error>())
+}
+
+fn of_a_stage(error: Option<&Error>) -> Exit {
+    match error {
         Some(
             Error::Manifest(_)
             | Error::Decide(DecideError::Settings { .. })
@@ -82,6 +90,25 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
         Some(Error::Check(_)) => Exit::Refused,
         _ => Exit::Fault,
     }
+}
+
+/// What kept a node from taking part in its fleet, or from doing what it should.
+#[cfg(feature = "etcd")]
+fn of_a_fleet(error: &anyhow::Error) -> Option<Exit> {
+    use precedent::fleet::{FleetError, RotationFault, StoreError};
+    Some(match error.downcast_ref::<FleetError>()? {
+        FleetError::Host(error) => of_a_stage(Some(error)),
+        FleetError::NoFleet
+        | FleetError::NoState
+        | FleetError::NoIdentity
+        | FleetError::NotAPeer(_)
+        | FleetError::Key { .. }
+        | FleetError::Store(StoreError::Access(_))
+        | FleetError::Rotation(RotationFault::None(_)) => Exit::Usage,
+        FleetError::Rotation(RotationFault::Stopped { .. }) => Exit::Fault,
+        FleetError::Rotation(_) | FleetError::Renewal(_) => Exit::Refused,
+        _ => Exit::Fault,
+    })
 }
 
 /// What is wrong with a secret that is handed over, or with what was asked of it.

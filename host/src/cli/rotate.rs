@@ -22,7 +22,7 @@ const LONGEST: u64 = 64 * 1024;
 pub(crate) fn run(args: &RotateArgs) -> Result<Exit> {
     let session = Session::open("rotate", &args.selection, Phase::Rotate)?;
     // Before the lock: whoever types it may take their time.
-    let secret = new_secret(args)?;
+    let secret = new_secret(args.stdin)?;
     let incoming = Incoming {
         credential: &args.credential,
         secret,
@@ -129,8 +129,8 @@ fn is_taken(proposal: &Proposal, credential: &str) -> bool {
 }
 
 /// The new secret: never an argument, which everybody on the machine could read.
-fn new_secret(args: &RotateArgs) -> Result<SecretString> {
-    if !args.stdin {
+pub(super) fn new_secret(from_stdin: bool) -> Result<SecretString> {
+    if !from_stdin {
         return secret::mint().context("no randomness for a new secret");
     }
     let mut stdin = std::io::stdin().lock();

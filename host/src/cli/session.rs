@@ -219,7 +219,7 @@ pub(crate) fn state() -> Option<StateFolder> {
     default_folder(&variable).map(StateFolder::new)
 }
 
-#[cfg(any(feature = "alerts", feature = "watch", feature = "workbench"))]
+#[cfg(any(feature = "alerts", feature = "etcd", feature = "watch", feature = "workbench"))]
 pub(crate) fn now() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }

@@ -12,6 +12,7 @@
 //! | `proofs` | what was shown of a policy over many states |
 //! | `runs` | the runs that are kept |
 //! | `records` | the journal, and one record of it |
+//! | `fleet` | a fleet: how its nodes stand, what is decided for them, what happens on one |
 //! | `flips` | what another policy would have decided |
 //! | `columns` | one installation under several policies |
 //! | `remedies` | the way out of an error, where there is one |
@@ -26,6 +27,8 @@ mod cases;
 mod changes;
 #[cfg(feature = "workbench")]
 mod columns;
+#[cfg(feature = "etcd")]
+pub(crate) mod fleet;
 #[cfg(feature = "workbench")]
 mod flips;
 #[cfg(feature = "workbench")]
@@ -73,7 +76,7 @@ pub(crate) use programs::{held, written};
 pub(crate) use proofs::{covered, policy_diff, proof};
 #[cfg(feature = "workbench")]
 pub(crate) use records::{Row, record, records};
-#[cfg(any(feature = "watch", feature = "workbench"))]
+#[cfg(any(feature = "etcd", feature = "watch", feature = "workbench"))]
 pub(crate) use runs::time;
 pub(crate) use runs::{backup, rollback, runs};
 pub(crate) use standings::{as_of, copies, reasons, shadows, standings};

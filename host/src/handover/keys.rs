@@ -85,12 +85,12 @@ impl Signer {
         public_key(text).and_then(Self::new)
     }
 
-    pub(super) fn bytes(&self) -> [u8; 32] {
+    pub(crate) fn bytes(&self) -> [u8; 32] {
         self.0
     }
 
     /// Whether the key's owner signed these bytes.
-    pub(super) fn signed(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+    pub(crate) fn signed(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
         let key = VerifyingKey::from_bytes(&self.0);
         key.is_ok_and(|key| key.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok())
     }
@@ -142,7 +142,7 @@ impl NodeIdentity {
         &self.age
     }
 
-    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.signing.sign(bytes).to_bytes()
     }
 

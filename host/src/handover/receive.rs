@@ -119,6 +119,20 @@ impl Receiver<'_> {
     ///
     /// The first that is wrong with it.
     pub fn accept(&self, text: &[u8]) -> Result<Accepted, HandoverError> {
+        let accepted = self.accept_any(text)?;
+        if self.deployment.credentials().any(|known| known == accepted.credential) {
+            return Ok(accepted);
+        }
+        let expected = self.deployment.credentials().map(ToOwned::to_owned).collect();
+        Err(HandoverError::UnknownCredential { credential: accepted.credential, expected })
+    }
+
+    /// The same for who knows which credential it must be, such as one that was discovered.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn accept_any(&self, text: &[u8]) -> Result<Accepted, HandoverError> {
         let opened = envelope::open(self.identity, text)?;
         let Opened { credential, deployment, created, expires, nonce, secret, .. } = opened;
         let key = opened.signer.bytes();
@@ -129,11 +143,6 @@ impl Receiver<'_> {
         }
         let accepted = Accepted { peer, deployment, credential, created, expires, nonce, secret };
         accepted.is_in_time(self.now)?;
-        if !self.deployment.credentials().any(|known| known == accepted.credential) {
-            let expected = self.deployment.credentials().map(ToOwned::to_owned).collect();
-            let credential = accepted.credential;
-            return Err(HandoverError::UnknownCredential { credential, expected });
-        }
         let secret = secrecy::ExposeSecret::expose_secret(&accepted.secret);
         if secret.trim().is_empty() || secret.len() > LARGEST_SECRET {
             return Err(HandoverError::Unfit);

@@ -60,6 +60,18 @@ impl Installation {
         &self.deployment
     }
 
+    /// Where it is looked at.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn world(&self) -> &dyn World {
+        &*self.world
+    }
+
+    /// The key with which its fingerprints are made.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn own_key(&self) -> &crate::secret::Key {
+        &self.key.key
+    }
+
     /// What is kept of its runs, if anything is.
     #[must_use]
     pub fn state(&self) -> Option<&StateFolder> {

@@ -1,0 +1,686 @@
+//! One node of a fleet, for as long as it runs: a beat after another.
+
+use std::{
+    collections::BTreeSet,
+    fmt, mem,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Accepted, Assignment, Board, Carried, FleetError, FleetFolder, Hand, Leader, NodeState, Report,
+    Roster, Seen, Send, Session, Space, Store, StoreError,
+    follow::{self, Follower},
+    kept::{fleet_key, told_by},
+    lead::Ground,
+    report::digest,
+    rotation::Stepper,
+    session::LEASE,
+    signed,
+    store::{LeaseId, Revision, Transaction},
+    transfer::{End, SentAt, Went},
+};
+use crate::{
+    Error, Host,
+    config::FleetSpec,
+    handover::NodeIdentity,
+    model::Phase,
+    record::{StateFolder, moment},
+    secret::Key,
+};
+
+/// How long a node that waits for something of another looks away.
+const SOON: Duration = Duration::from_millis(250);
+/// How long a node waits for a secret of another before it decides without that one.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What runs here.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Under which name a node keeps how it stands.
+const STATUS: &str = "status.json";
+
+/// What happens on a node, for whoever watches it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Happening<'h> {
+    /// The store is reached, for the first time or again.
+    Connected,
+    /// The store is not reached; the node goes on by what it follows.
+    CutOff(&'h StoreError),
+    /// It could not be reached for so long that the node decides by its last assignment alone.
+    Alone {
+        /// The generation that it goes on by; 0 for none.
+        generation: u64,
+    },
+    /// This node is elected.
+    Leads,
+    /// Another node is by now.
+    LeadsNoMore,
+    /// It handed out assignments.
+    HandedOut(usize),
+    /// It follows a new one.
+    Follows {
+        /// Its number.
+        generation: u64,
+        /// Who decided it.
+        leader: &'h str,
+    },
+    /// What stands in the store for this node is not followed.
+    NotFollowed(&'h str),
+    /// What was carried out.
+    Changed(&'h [String]),
+    /// How the node stands by now.
+    State(&'h NodeState),
+    /// A secret is on its way to another node.
+    Sent {
+        /// The node.
+        to: &'h str,
+        /// The credential.
+        credential: &'h str,
+    },
+    /// A secret is not sent, or not taken.
+    NotSent {
+        /// Which.
+        what: &'h str,
+        /// Why.
+        why: &'h str,
+    },
+    /// A step of a rotation was this node's turn.
+    Stepped {
+        /// The credential.
+        credential: &'h str,
+        /// The step.
+        stage: String,
+    },
+    /// Something failed; the node goes on.
+    Failed(&'h FleetError),
+}
+
+impl fmt::Display for Happening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("the store is reached"),
+            Self::CutOff(error) => write!(f, "{error}; going on by what was assigned"),
+            Self::Alone { generation: 0 } => {
+                f.write_str("cut off for long, and nothing was ever assigned: nothing is done")
+            }
+            Self::Alone { generation } => {
+                write!(f, "cut off for long: deciding alone, by generation {generation}")
+            }
+            Self::Leads => f.write_str("elected: this node decides for the fleet"),
+            Self::LeadsNoMore => f.write_str("another node decides for the fleet"),
+            Self::HandedOut(count) => write!(f, "{count} assignments handed out"),
+            Self::Follows { generation, leader } => {
+                write!(f, "following generation {generation} of {leader}")
+            }
+            Self::NotFollowed(why) => write!(f, "an assignment is not followed: {why}"),
+            Self::Changed(changes) => write!(f, "changed: {}", changes.join(", ")),
+            Self::State(state) => write!(f, "{state}"),
+            Self::Sent { to, credential } => write!(f, "{credential} is on its way to {to}"),
+            Self::NotSent { what, why } => write!(f, "{what}: {why}"),
+            Self::Stepped { credential, stage } => {
+                write!(f, "rotation of {credential}: `{stage}` is done here")
+            }
+            Self::Failed(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Happening<'_> {
+    /// Stable word for scripts.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::CutOff(_) => "cut-off",
+            Self::Alone { .. } => "alone",
+            Self::Leads => "leads",
+            Self::LeadsNoMore => "leads-no-more",
+            Self::HandedOut(_) => "handed-out",
+            Self::Follows { .. } => "follows",
+            Self::NotFollowed(_) => "not-followed",
+            Self::Changed(_) => "changed",
+            Self::State(_) => "state",
+            Self::Sent { .. } => "sent",
+            Self::NotSent { .. } => "not-sent",
+            Self::Stepped { .. } => "stepped",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether an operator should read of it.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::CutOff(_)
+            | Self::Alone { .. }
+            | Self::NotFollowed(_)
+            | Self::NotSent { .. }
+            | Self::Failed(_) => true,
+            Self::State(state) => !matches!(state, NodeState::InOrder | NodeState::Unassigned),
+            _ => false,
+        }
+    }
+}
+
+/// How a node stands, as it keeps it on its disk: what can be told without the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Standing {
+    /// The node.
+    pub node: String,
+    /// When this was written, in seconds since 1970.
+    pub at: u64,
+    /// Since when the store cannot be reached, and why; none where it can.
+    pub cut_off: Option<(u64, String)>,
+    /// The generation that it follows; 0 for none.
+    pub generation: u64,
+    /// Who decided that.
+    pub leader: Option<String>,
+    /// What became of it.
+    pub state: NodeState,
+}
+
+impl FleetFolder {
+    /// How this node stood when its agent last ran; none where none ever did.
+    ///
+    /// # Errors
+    ///
+    /// Where what is kept cannot be read.
+    pub fn standing(&self) -> Result<Option<Standing>, FleetError> {
+        Ok(self.kept(STATUS)?)
+    }
+}
+
+/// One node of a fleet.
+pub struct Agent<'a> {
+    host: Host,
+    store: &'a dyn Store,
+    tell: &'a dyn Fn(&Happening<'_>),
+    spec: FleetSpec,
+    space: Space,
+    roster: Roster,
+    identity: NodeIdentity,
+    key: Key,
+    phase: Phase,
+    state: StateFolder,
+    folder: FleetFolder,
+    session: Session<'a>,
+    /// What it follows.
+    follows: Option<Assignment>,
+    /// The revision of what stood in the store for it when it last looked.
+    looked_at: Revision,
+    stands: NodeState,
+    /// What it saw last, and when it published that.
+    published: Option<(String, u64)>,
+    /// Digest of what it saw when it last carried out what it follows.
+    carried: Option<String>,
+    needs: Vec<(String, Send)>,
+    /// Since when it waits for those.
+    waits: Option<Instant>,
+    hand: Hand,
+    /// Nodes that did not send what they were asked for, until the next assignment.
+    gone: BTreeSet<String>,
+    sent: SentAt,
+    lead: Option<(Leader, Board)>,
+    is_connected: bool,
+    cut_off: Option<(Instant, u64, String)>,
+    is_alone: bool,
+    kept: Option<String>,
+}
+
+impl fmt::Debug for Agent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("node", &self.roster.me()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Agent<'a> {
+    /// A node of the deployment's fleet. `phase` is for what the fleet decides.
+    ///
+    /// # Errors
+    ///
+    /// Where the deployment has no fleet, this node is none of it, has no identity or folder for its state, or
+    /// what it keeps cannot be used.
+    pub fn new(
+        host: Host,
+        store: &'a dyn Store,
+        phase: Phase,
+        tell: &'a dyn Fn(&Happening<'_>),
+    ) -> Result<Self, FleetError> {
+        let installation = host.installation();
+        let spec = host.deployment().fleet.clone().ok_or(FleetError::NoFleet)?;
+        let state = installation.state().cloned().ok_or(FleetError::NoState)?;
+        let identity = state.identity()?.ok_or(FleetError::NoIdentity)?;
+        let roster = Roster::of(host.deployment(), &identity)?;
+        let key = fleet_key(host.deployment(), installation.world())?;
+        let folder = FleetFolder::of(&state, &spec.name);
+        let follows = folder.assignment(&roster)?;
+        let space = Space::new(&spec.name);
+        let session = Session::new(store, space.clone(), roster.me());
+        Ok(Self {
+            host,
+            store,
+            tell,
+            spec,
+            space,
+            roster,
+            identity,
+            key,
+            phase,
+            state,
+            folder,
+            session,
+            follows,
+            looked_at: 0,
+            stands: NodeState::Unassigned,
+            published: None,
+            carried: None,
+            needs: Vec::new(),
+            waits: None,
+            hand: Hand::default(),
+            gone: BTreeSet::new(),
+            sent: SentAt::new(),
+            lead: None,
+            is_connected: false,
+            cut_off: None,
+            is_alone: false,
+            kept: None,
+        })
+    }
+
+    /// Who the nodes are.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The generation that this node follows; 0 for none.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.follows.as_ref().map_or(0, |assignment| assignment.generation)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> &NodeState {
+        &self.stands
+    }
+
+    /// Whether it is the elected one.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// Beats until it is told to stop, and then gives up its place, so that others need not wait for it.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            self.beat(LEASE / 4);
+        }
+        self.session.close();
+    }
+
+    /// Does what there is to do, and then waits for news: for as long as `wait` at most.
+    pub fn beat(&mut self, wait: Duration) {
+        let begun = Instant::now();
+        match self.round(wait) {
+            Ok(()) => {}
+            Err(FleetError::Store(error)) if error.is_retryable() => {
+                self.without_store(&error);
+                // A store that refuses at once is not asked all the time.
+                std::thread::sleep(
+                    wait.saturating_sub(begun.elapsed()).min(Duration::from_secs(1)),
+                );
+            }
+            Err(error) => {
+                (self.tell)(&Happening::Failed(&error));
+                std::thread::sleep(wait.min(Duration::from_secs(1)));
+            }
+        }
+        self.keep_standing();
+    }
+
+    fn now(&self) -> u64 {
+        self.host.installation().now()
+    }
+
+    fn round(&mut self, wait: Duration) -> Result<(), FleetError> {
+        let lease = self.session.keep(self.now())?;
+        if !mem::replace(&mut self.is_connected, true) {
+            (self.tell)(&Happening::Connected);
+        }
+        (self.cut_off, self.is_alone) = (None, false);
+        let seen = self.publish()?;
+        self.lead_or_not(lease)?;
+        self.look()?;
+        self.send(lease)?;
+        let took = self.receive()?;
+        let stepped = self.rotate()?;
+        let seen = if stepped { self.publish()? } else { seen };
+        let is_new = self.carried.as_ref() != Some(&seen);
+        if is_new || took || self.waited_long() {
+            self.carry_out()?;
+            // What others should know is published at once.
+            self.publish()?;
+        }
+        self.wait(wait)
+    }
+
+    /// Looks, and publishes what it sees where that changed, or was published long ago. Gives back what tells
+    /// what it saw from what it sees another time.
+    fn publish(&mut self) -> Result<String, FleetError> {
+        let now = self.now();
+        let observed = self.host.observe(self.phase);
+        let seen = Seen::of(&observed, &self.key);
+        drop(observed);
+        let saw = seen.digest();
+        let tells = digest(&(&saw, self.generation(), &self.stands));
+        // A clock that was set back counts as long ago.
+        let is_old = self.published.as_ref().is_none_or(|(_, at)| {
+            now >= at.saturating_add(self.spec.interval.as_secs()) || now < *at
+        });
+        if is_old || self.published.as_ref().is_none_or(|(known, _)| *known != tells) {
+            let report = Report {
+                node: self.roster.me().to_owned(),
+                at: now,
+                version: VERSION.to_owned(),
+                key: told_by(&self.key),
+                policy: self.host.policy().digest().to_owned(),
+                generation: self.generation(),
+                state: self.stands.clone(),
+                seen,
+            };
+            let text = signed::sign(&self.identity, self.roster.fleet(), &report);
+            let put = Transaction::default().put(self.space.report(self.roster.me()), text);
+            self.store.commit(put)?;
+            self.published = Some((tells, now));
+            // Time alone may change what the policy says.
+            if is_old {
+                self.carried = None;
+            }
+        }
+        Ok(saw)
+    }
+
+    fn lead_or_not(&mut self, lease: LeaseId) -> Result<(), FleetError> {
+        if !self.roster.may_lead(self.roster.me()) {
+            return Ok(());
+        }
+        if !self.session.campaign(lease)? {
+            if self.lead.take().is_some() {
+                (self.tell)(&Happening::LeadsNoMore);
+            }
+            return Ok(());
+        }
+        if self.lead.is_none() {
+            let board = Board::read(self.store, &self.space, &self.roster)?;
+            let leader = Leader::begin(self.store, &self.space, &self.roster)?;
+            self.lead = Some((leader, board));
+            (self.tell)(&Happening::Leads);
+        }
+        let now = self.now();
+        let key = told_by(&self.key);
+        let Some((leader, board)) = &mut self.lead else { return Ok(()) };
+        let ground =
+            Ground { policy: self.host.policy(), settings: &self.spec.settings, key: &key };
+        let decided = leader.decide(board, ground, (now, self.spec.interval));
+        if decided.is_empty() {
+            return Ok(());
+        }
+        let whose = (&self.space, &self.identity, &self.roster);
+        let handed = leader.hand_out(self.store, &mut self.session, whose, (board, now), decided);
+        match handed {
+            Ok(count) => (self.tell)(&Happening::HandedOut(count)),
+            // The next beat stands for election anew, and reads what the other one decided.
+            Err(FleetError::NotLeading) => {
+                self.lead = None;
+                (self.tell)(&Happening::LeadsNoMore);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Looks at what stands in the store for this node.
+    fn look(&mut self) -> Result<(), FleetError> {
+        let entry = self.store.get(&self.space.assignment(self.roster.me()))?;
+        let Some(entry) = entry.filter(|entry| entry.changed != self.looked_at) else {
+            return Ok(());
+        };
+        match follow::accept(&self.roster, &self.folder, self.generation(), &entry.value)? {
+            Accepted::New(assignment) => {
+                let Assignment { generation, leader, .. } = &*assignment;
+                (self.tell)(&Happening::Follows { generation: *generation, leader });
+                self.follows = Some(*assignment);
+                self.carried = None;
+                self.gone.clear();
+            }
+            Accepted::Known => {}
+            Accepted::Not(why) => (self.tell)(&Happening::NotFollowed(&why)),
+        }
+        self.looked_at = entry.changed;
+        Ok(())
+    }
+
+    fn end(&self) -> End<'_> {
+        End {
+            host: &self.host,
+            store: self.store,
+            space: &self.space,
+            roster: &self.roster,
+            identity: &self.identity,
+            key: &self.key,
+        }
+    }
+
+    fn send(&mut self, lease: LeaseId) -> Result<(), FleetError> {
+        let Some(assignment) = &self.follows else { return Ok(()) };
+        if assignment.terms.sends.is_empty() {
+            return Ok(());
+        }
+        let mut sent = mem::take(&mut self.sent);
+        let went = self.end().send(&self.spec, &assignment.terms.sends, &mut sent, lease);
+        let went = went.map(|all| {
+            for (send, went) in all {
+                let Send { to, credential, .. } = send;
+                match &went {
+                    Went::Done => (self.tell)(&Happening::Sent { to, credential }),
+                    Went::Not(why) => {
+                        let what = format!("{credential} is not sent to {to}");
+                        (self.tell)(&Happening::NotSent { what: &what, why });
+                    }
+                }
+            }
+        });
+        self.sent = sent;
+        went
+    }
+
+    /// Takes what came for this node; whether something did that it waits for.
+    fn receive(&mut self) -> Result<bool, FleetError> {
+        if self.needs.is_empty() {
+            return Ok(false);
+        }
+        let mut hand = mem::take(&mut self.hand);
+        let came = self.end().receive(&self.state, &self.needs, &mut hand);
+        self.hand = hand;
+        let mut took = false;
+        for (id, went) in came? {
+            match went {
+                Went::Done => took = true,
+                Went::Not(why) => {
+                    let what = format!("what lay in the store for this node ({id}) is not taken");
+                    (self.tell)(&Happening::NotSent { what: &what, why: &why });
+                }
+            }
+        }
+        Ok(took)
+    }
+
+    /// Does what is this node's turn in rotations; whether there was something to do.
+    fn rotate(&mut self) -> Result<bool, FleetError> {
+        let stepper =
+            Stepper { end: self.end(), spec: &self.spec, folder: &self.folder, state: &self.state };
+        let mut stepped = false;
+        for rotation in stepper.rotations()? {
+            if stepper.step(&rotation)? {
+                stepped = true;
+                let (credential, stage) =
+                    (rotation.credential.as_str(), rotation.stage.to_string());
+                (self.tell)(&Happening::Stepped { credential, stage });
+            }
+        }
+        Ok(stepped)
+    }
+
+    fn waited_long(&mut self) -> bool {
+        let is_long = self.waits.is_some_and(|since| since.elapsed() >= PATIENCE);
+        if is_long {
+            // The rest goes on without them.
+            self.gone.extend(self.needs.iter().map(|(node, _)| node.clone()));
+        }
+        is_long
+    }
+
+    fn carry_out(&mut self) -> Result<(), FleetError> {
+        let Some(assignment) = &self.follows else { return Ok(()) };
+        let follower = Follower { host: &self.host, roster: &self.roster, key: &self.key };
+        let carried = follower.carry_out(assignment, &self.hand, &self.gone);
+        let Carried { state, needs, changed } = match carried {
+            Ok(carried) => carried,
+            Err(FleetError::Host(error)) => Carried::failed(error.in_one_line()),
+            Err(error) => return Err(error),
+        };
+        if needs.is_empty() {
+            self.hand.drop_all();
+            self.waits = None;
+        } else if self.needs != needs {
+            self.waits = Some(Instant::now());
+        }
+        self.needs = needs;
+        if !changed.is_empty() {
+            (self.tell)(&Happening::Changed(&changed));
+        }
+        if self.stands != state {
+            (self.tell)(&Happening::State(&state));
+            self.stands = state;
+        }
+        let observed = self.host.observe(self.phase);
+        self.carried = Some(Seen::of(&observed, &self.key).digest());
+        Ok(())
+    }
+
+    /// Waits for news: who leads for reports, the others for what is assigned to them.
+    fn wait(&mut self, wait: Duration) -> Result<(), FleetError> {
+        let is_busy = !self.needs.is_empty() || self.is_rotating()?;
+        let wait = if is_busy { wait.min(SOON) } else { wait };
+        if let Some((_, board)) = &mut self.lead {
+            match board.wait(self.store, &self.space, &self.roster, wait) {
+                Err(StoreError::Forgotten) => {
+                    *board = Board::read(self.store, &self.space, &self.roster)?;
+                }
+                waited => {
+                    waited?;
+                }
+            }
+            return Ok(());
+        }
+        let key = self.space.assignment(self.roster.me());
+        match self.store.wait(&key, self.looked_at, wait) {
+            Ok(_) | Err(StoreError::Forgotten) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_rotating(&self) -> Result<bool, FleetError> {
+        let stepper =
+            Stepper { end: self.end(), spec: &self.spec, folder: &self.folder, state: &self.state };
+        Ok(!stepper.rotations()?.is_empty())
+    }
+
+    /// Goes on without the store: for a while as it is, then by what it follows alone.
+    fn without_store(&mut self, error: &StoreError) {
+        if mem::take(&mut self.is_connected) || self.cut_off.is_none() {
+            (self.tell)(&Happening::CutOff(error));
+        }
+        let now = self.now();
+        let (since, ..) =
+            self.cut_off.get_or_insert_with(|| (Instant::now(), now, error.to_string()));
+        if since.elapsed() < self.spec.cut_off {
+            return;
+        }
+        if !mem::replace(&mut self.is_alone, true) {
+            (self.tell)(&Happening::Alone { generation: self.generation() });
+            // What others had may not be so any more, and what they have cannot come.
+            let view = self.follows.iter().flat_map(|assignment| &assignment.terms.view);
+            self.gone.extend(view.map(|one| one.node.clone()));
+            self.carried = None;
+        }
+        let observed = self.host.observe(self.phase);
+        let seen = Seen::of(&observed, &self.key).digest();
+        drop(observed);
+        if self.carried.as_ref() != Some(&seen)
+            && let Err(error) = self.carry_out()
+        {
+            (self.tell)(&Happening::Failed(&error));
+        }
+    }
+
+    /// Keeps how it stands where it can be told without the store.
+    fn keep_standing(&mut self) {
+        let standing = Standing {
+            node: self.roster.me().to_owned(),
+            at: 0,
+            cut_off: self.cut_off.as_ref().map(|(_, since, why)| (*since, why.clone())),
+            generation: self.generation(),
+            leader: self.follows.as_ref().map(|assignment| assignment.leader.clone()),
+            state: self.stands.clone(),
+        };
+        let tells = digest(&standing);
+        if self.kept.as_ref() == Some(&tells) {
+            return;
+        }
+        let standing = Standing { at: self.now(), ..standing };
+        match self.folder.keep(STATUS, &standing) {
+            Ok(()) => self.kept = Some(tells),
+            Err(error) => (self.tell)(&Happening::Failed(&Error::from(error).into())),
+        }
+    }
+}
+
+impl Drop for Agent<'_> {
+    fn drop(&mut self) {
+        self.session.close();
+    }
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unassigned => f.write_str("nothing is assigned yet"),
+            Self::InOrder => f.write_str("in order"),
+            Self::Drift(why) => write!(f, "not in order: {why}"),
+            Self::Waiting(what) => write!(f, "waiting {what}"),
+            Self::Refused(why) => write!(f, "the policy refuses: {why}"),
+            Self::Violated(why) => write!(f, "not allowed here: {why}"),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
+impl Standing {
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let follows = match &self.leader {
+            Some(leader) => format!("follows generation {} of {leader}", self.generation),
+            None => "follows nothing yet".to_owned(),
+        };
+        match &self.cut_off {
+            Some((since, why)) => format!("{follows}; cut off since {}: {why}", moment(*since)),
+            None => follows,
+        }
+    }
+}

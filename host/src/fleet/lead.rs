@@ -1,0 +1,316 @@
+//! What the elected node does: asks the policy for every node, and hands out what comes of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    num::NonZero,
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{
+    Assignment, Decided, FleetError, Report, Roster, Send, Session, Space, Store, StoreError,
+    assignment::Terms,
+    kept::told_by,
+    report::digest,
+    signed,
+    store::{Change, Committed, Condition, Entry, Revision, Transaction},
+    view::{Copies, Foreign, show},
+};
+use crate::{decide::Policy, handover::NodeIdentity, secret::Key};
+
+/// How many assignments are written at once; beside them stand the generation and its conditions.
+const BATCH: usize = Transaction::MOST - 4;
+/// From how many nodes on several threads ask the policy.
+const MANY: usize = 64;
+
+/// What all nodes publish, as far as it is believed.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// By node.
+    pub reports: BTreeMap<String, Report>,
+    /// What is not believed, and why, by the node that it is said to be of.
+    pub unbelieved: BTreeMap<String, String>,
+    revision: Revision,
+}
+
+impl Board {
+    /// What stands in the store.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn read(store: &dyn Store, space: &Space, roster: &Roster) -> Result<Self, StoreError> {
+        let prefix = space.report("");
+        let listing = store.list(&prefix)?;
+        let mut board = Self { revision: listing.revision, ..Self::default() };
+        for entry in &listing.entries {
+            board.take(&prefix, entry, roster);
+        }
+        Ok(board)
+    }
+
+    /// Waits until a node publishes something; whether one did.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn wait(
+        &mut self,
+        store: &dyn Store,
+        space: &Space,
+        roster: &Roster,
+        time: Duration,
+    ) -> Result<bool, StoreError> {
+        let prefix = space.report("");
+        let changes = store.wait(&prefix, self.revision, time)?;
+        self.revision = changes.revision;
+        for change in &changes.changes {
+            match change {
+                Change::Put(entry) => self.take(&prefix, entry, roster),
+                Change::Removed(key) => {
+                    let node = Space::name(&prefix, key);
+                    self.reports.remove(node);
+                    self.unbelieved.remove(node);
+                }
+            }
+        }
+        Ok(!changes.changes.is_empty())
+    }
+
+    fn take(&mut self, prefix: &str, entry: &Entry, roster: &Roster) {
+        let node = Space::name(prefix, &entry.key);
+        let why = match signed::read::<Report>(roster, &entry.value) {
+            Ok(report) if report.node == node => {
+                // What a node published before may be brought back by who can write to the store.
+                let is_older = self.reports.get(node).is_some_and(|known| report.at < known.at);
+                if !is_older {
+                    self.unbelieved.remove(node);
+                    self.reports.insert(node.to_owned(), report);
+                    return;
+                }
+                "it is older than what the node published last".to_owned()
+            }
+            Ok(report) => format!("it is {}'s, and was put in the place of another", report.node),
+            Err(why) => why.to_string(),
+        };
+        self.unbelieved.insert(node.to_owned(), why);
+    }
+}
+
+/// What a leader goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground<'g> {
+    /// The policy.
+    pub(super) policy: &'g Policy,
+    /// The settings that hold for the whole fleet.
+    pub(super) settings: &'g Value,
+    /// What the fleet's key is told by.
+    pub(super) key: &'g str,
+}
+
+/// What the policy says by now for every node, whoever leads: nothing is handed out.
+#[must_use]
+pub fn preview(
+    board: &Board,
+    (policy, settings): (&Policy, &Value),
+    key: &Key,
+    now: u64,
+) -> BTreeMap<String, Terms> {
+    let told = told_by(key);
+    let ground = Ground { policy, settings, key: &told };
+    Leader::default().decide(board, ground, (now, Duration::ZERO))
+}
+
+/// The elected node, for as long as it is.
+#[derive(Debug, Default)]
+pub struct Leader {
+    /// What was decided on what, by node: it is not decided again on the same.
+    known: HashMap<String, (String, Terms)>,
+    /// The digests of what is handed out, by node.
+    handed: HashMap<String, String>,
+    /// Until when what is known holds: time alone may change what is decided.
+    until: u64,
+}
+
+impl Leader {
+    /// A leader that knows what its predecessors handed out.
+    pub(super) fn begin(
+        store: &dyn Store,
+        space: &Space,
+        roster: &Roster,
+    ) -> Result<Self, StoreError> {
+        let prefix = space.assignment("");
+        let mut leader = Self::default();
+        for entry in store.list(&prefix)?.entries {
+            if let Ok(assignment) = signed::read::<Assignment>(roster, &entry.value)
+                && assignment.node == Space::name(&prefix, &entry.key)
+            {
+                leader.handed.insert(assignment.node, digest(&assignment.terms));
+            }
+        }
+        Ok(leader)
+    }
+
+    /// Asks the policy for every node of which something changed, and for all where this long has passed.
+    /// Gives back what is to be handed out.
+    pub(super) fn decide(
+        &mut self,
+        board: &Board,
+        ground: Ground<'_>,
+        (now, holds): (u64, Duration),
+    ) -> BTreeMap<String, Terms> {
+        if now >= self.until {
+            self.known.clear();
+            self.until = now.saturating_add(holds.as_secs());
+        }
+        let is_led =
+            |report: &&Report| report.key == ground.key && report.policy == ground.policy.digest();
+        let led: Vec<&Report> = board.reports.values().filter(is_led).collect();
+        let copies = Copies::of(led.iter().copied());
+        let asked = |part: &[&Report]| -> Vec<(String, Terms, Vec<(String, Send)>)> {
+            part.iter().map(|report| self.ask(report, &copies, ground, now)).collect()
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let answers = if led.len() < MANY || threads == 1 {
+            asked(&led)
+        } else {
+            let parts = led.chunks(led.len().div_ceil(threads));
+            thread::scope(|scope| {
+                let running: Vec<_> = parts.map(|part| scope.spawn(|| asked(part))).collect();
+                // What a thread that died should have decided is decided the next time.
+                running.into_iter().filter_map(|one| one.join().ok()).flatten().collect()
+            })
+        };
+        let mut terms = BTreeMap::new();
+        let mut sends: HashMap<String, BTreeSet<Send>> = HashMap::new();
+        for ((input, answer, needs), report) in answers.into_iter().zip(&led) {
+            self.known.insert(report.node.clone(), (input, answer.clone()));
+            for (from, send) in needs {
+                sends.entry(from).or_default().insert(send);
+            }
+            terms.insert(report.node.clone(), answer);
+        }
+        for (node, sends) in sends {
+            if let Some(terms) = terms.get_mut(&node) {
+                terms.sends = sends.into_iter().collect();
+            }
+        }
+        terms.retain(|node, terms| self.handed.get(node) != Some(&digest(terms)));
+        terms
+    }
+
+    /// What the policy says for one node, and what that node needs of others.
+    fn ask(
+        &self,
+        report: &Report,
+        copies: &Copies,
+        ground: Ground<'_>,
+        now: u64,
+    ) -> (String, Terms, Vec<(String, Send)>) {
+        let view = copies.for_node(report);
+        let settings = overlaid(&report.seen.settings, ground.settings);
+        let input = digest(&(&report.seen, &view, &settings));
+        if let Some((known, terms)) = self.known.get(&report.node)
+            && *known == input
+        {
+            let needs = needs(&report.node, terms);
+            return (input, terms.clone(), needs);
+        }
+        let mut snapshot = report.seen.snapshot(now, settings.clone());
+        show(&mut snapshot, &view);
+        let decided = match ground.policy.decide(&snapshot) {
+            Ok(Ok(decision)) => Decided::of(&snapshot, &decision),
+            Ok(Err(refusal)) => Decided::Refused(format!("{}: {}", refusal.code, refusal.reason)),
+            Err(error) => Decided::Failed(error.to_string()),
+        };
+        let terms = Terms {
+            policy: ground.policy.digest().to_owned(),
+            settings,
+            phase: report.seen.phase,
+            view,
+            decided,
+            sends: Vec::new(),
+        };
+        let needs = needs(&report.node, &terms);
+        (input, terms, needs)
+    }
+
+    /// Hands out what was decided, each part under a new generation, if this node still leads.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, and where another node leads by now.
+    pub(super) fn hand_out(
+        &mut self,
+        store: &dyn Store,
+        session: &mut Session<'_>,
+        (space, identity, roster): (&Space, &NodeIdentity, &Roster),
+        (board, now): (&Board, u64),
+        decided: BTreeMap<String, Terms>,
+    ) -> Result<usize, FleetError> {
+        let decided: Vec<(String, Terms)> = decided.into_iter().collect();
+        let mut count = 0;
+        for part in decided.chunks(BATCH) {
+            session.keep(now)?;
+            let leading = session.leading().ok_or(FleetError::NotLeading)?;
+            let key = space.generation();
+            let entry = store.get(&key)?;
+            let (unchanged, before) = match &entry {
+                Some(entry) => (Condition::Unchanged(key.clone(), entry.changed), number(entry)),
+                None => (Condition::Absent(key.clone()), 0),
+            };
+            // A store that was put back to an earlier day must not bring back its generations.
+            let followed = board.reports.values().map(|report| report.generation).max();
+            let generation = before.max(followed.unwrap_or(0)).saturating_add(1);
+            let mut transaction = Transaction::default()
+                .when(leading)
+                .when(unchanged)
+                .put(&key, generation.to_string());
+            for (node, terms) in part {
+                let assignment = Assignment {
+                    node: node.clone(),
+                    leader: roster.me().to_owned(),
+                    generation,
+                    at: now,
+                    terms: terms.clone(),
+                };
+                let text = signed::sign(identity, roster.fleet(), &assignment);
+                transaction = transaction.put(space.assignment(node), text);
+            }
+            if store.commit(transaction)? == Committed::Moved {
+                session.still_leads()?;
+                return Err(FleetError::NotLeading);
+            }
+            for (node, terms) in part {
+                self.handed.insert(node.clone(), digest(terms));
+            }
+            count += part.len();
+        }
+        Ok(count)
+    }
+}
+
+fn number(entry: &Entry) -> u64 {
+    std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The node's own settings, and the fleet's over them.
+fn overlaid(own: &Value, fleet: &Value) -> Value {
+    let mut settings = own.as_object().cloned().unwrap_or_default();
+    settings.extend(fleet.as_object().cloned().unwrap_or_default());
+    Value::Object(settings)
+}
+
+/// What a node needs of others to do what was decided: the node that has it, and what it is asked for.
+fn needs(node: &str, terms: &Terms) -> Vec<(String, Send)> {
+    let Decided::Actions(actions) = &terms.decided else { return Vec::new() };
+    let from = |action: &String| {
+        let (from, _) = action.strip_prefix("write ")?.split_once(" -> ")?;
+        let foreign: &Foreign = terms.view.iter().find(|one| one.name() == from)?;
+        let fingerprint = foreign.copy.presence.fingerprint()?;
+        Some((foreign.node.clone(), Send::new(node, foreign, fingerprint)))
+    };
+    actions.iter().filter_map(from).collect()
+}

@@ -1,0 +1,140 @@
+//! Renewing a login once in the whole fleet: what renews it may serve only once, and the second node that uses
+//! it ends the login of the first.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    FleetError, Guard, Roster, Space, Store,
+    signed::{self, Document},
+    store::{Committed, Condition, Entry, Transaction},
+};
+use crate::{handover::NodeIdentity, record::moment};
+
+/// What came of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Renewal {
+    /// This node renewed it.
+    Done,
+    /// Another node did while this one waited for its turn.
+    Already {
+        /// The node.
+        node: String,
+        /// When, in seconds since 1970.
+        at: u64,
+    },
+    /// This node tried, and it failed.
+    Failed,
+}
+
+/// What the fleet remembers of the renewals of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Renewed {
+    credential: String,
+    node: String,
+    at: u64,
+    came: Came,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Came {
+    Begun,
+    Done,
+    Failed,
+}
+
+impl Document for Renewed {
+    const SCHEMA: &'static str = "precedent.fleet-renewal/1";
+
+    fn author(&self) -> &str {
+        &self.node
+    }
+}
+
+/// Who renews.
+#[derive(Debug, Clone, Copy)]
+pub struct Renewer<'r> {
+    /// The store.
+    pub store: &'r dyn Store,
+    /// Where what stands in it.
+    pub space: &'r Space,
+    /// Who the nodes are.
+    pub roster: &'r Roster,
+    /// The keys of this node.
+    pub identity: &'r NodeIdentity,
+    /// What time it is, in seconds since 1970.
+    pub now: u64,
+}
+
+/// Runs what renews a credential while no other node does; `run` says whether it did. Whoever waited for
+/// another node that renewed it has nothing to do any more. One that was begun and never finished may have
+/// happened, so that nobody runs it again unless told to (`anyway`).
+///
+/// # Errors
+///
+/// Those of the store, where another node is at it for longer than `wait`, and where nobody knows what came of
+/// the last one.
+pub fn renew(
+    renewer: Renewer<'_>,
+    credential: &str,
+    (wait, anyway): (Duration, bool),
+    run: impl FnOnce() -> bool + Send,
+) -> Result<Renewal, FleetError> {
+    let Renewer { store, space, roster, identity, now } = renewer;
+    let key = space.renewal(credential);
+    let before = store.get(&key)?.map(|entry| entry.changed);
+    let name = format!("renew/{credential}");
+    let guard = Guard::take(store, space, &name, (roster.me(), now), wait)?;
+    let entry = store.get(&key)?;
+    let last = entry.as_ref().and_then(|entry| known(roster, credential, entry));
+    let is_new = entry.as_ref().map(|entry| entry.changed) != before;
+    match last {
+        Some(Renewed { node, at, came: Came::Done, .. }) if is_new => {
+            return Ok(Renewal::Already { node, at });
+        }
+        Some(Renewed { node, at, came: Came::Begun, .. }) if !anyway => {
+            return Err(FleetError::Renewal(format!(
+                "{node} began to renew {credential} at {}, and nobody knows what came of it: what renews it may be used up; see whether the login of {node} is valid, and if it is not, --anyway renews it here",
+                moment(at)
+            )));
+        }
+        _ => {}
+    }
+    let unchanged = match &entry {
+        Some(entry) => Condition::Unchanged(key.clone(), entry.changed),
+        None => Condition::Absent(key.clone()),
+    };
+    let write = |came, condition: Option<Condition>| {
+        let renewed = Renewed {
+            credential: credential.to_owned(),
+            node: roster.me().to_owned(),
+            at: now,
+            came,
+        };
+        let text = signed::sign(identity, roster.fleet(), &renewed);
+        let mut transaction = Transaction::default().when(guard.condition()).put(&key, text);
+        transaction.conditions.extend(condition);
+        store.commit(transaction)
+    };
+    if write(Came::Begun, Some(unchanged))? == Committed::Moved {
+        let message = "another node took its turn in between; nothing was run";
+        return Err(FleetError::Renewal(message.to_owned()));
+    }
+    let is_done = guard.while_running(run);
+    let came = if is_done { Came::Done } else { Came::Failed };
+    if write(came, None)? == Committed::Moved {
+        return Err(FleetError::Renewal(format!(
+            "it {}, but the store could not be reached for so long that another node may have begun; see what it has",
+            if is_done { "was renewed" } else { "failed" }
+        )));
+    }
+    Ok(if is_done { Renewal::Done } else { Renewal::Failed })
+}
+
+fn known(roster: &Roster, credential: &str, entry: &Entry) -> Option<Renewed> {
+    let renewed: Renewed = signed::read(roster, &entry.value).ok()?;
+    (renewed.credential == credential).then_some(renewed)
+}
