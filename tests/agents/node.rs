@@ -29,7 +29,7 @@ const HOUR: u64 = 60 * 60 * 1000;
 const BEFORE: &str = "2026.7.35";
 
 /// This machine with a home of its own, and nothing else of the environment.
-struct Home(PathBuf);
+pub(crate) struct Home(pub(crate) PathBuf);
 
 impl World for Home {
     fn raw_variable(&self, name: &str) -> Option<Option<Zeroizing<String>>> {

@@ -72,7 +72,6 @@ impl End<'_> {
         };
         let mut all = Vec::new();
         for send in due {
-            sent.insert(send.id.clone(), now);
             let went = match self.sealed(spec, send, &proposal, now) {
                 Ok(text) => {
                     let key = self.space.sealed(&send.to, &send.id);
@@ -87,6 +86,7 @@ impl End<'_> {
                 }
                 Err(why) => Went::Not(why),
             };
+            sent.insert(send.id.clone(), now);
             all.push((send, went));
         }
         Ok(all)
