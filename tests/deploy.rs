@@ -1,9 +1,9 @@
-//! deploy/systemd and deploy/launchd: each file by its own tool, and run in a gateway's place.
+//! deploy/systemd, deploy/launchd and deploy/fleet: each file by its own tool, and run in a gateway's place.
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -19,6 +19,8 @@ fn installed() -> Sandbox {
     for name in ["precedent-check.service", "precedent-check.timer", "precedent-watch.service"] {
         fs::copy(from.join(name), units.join(name)).unwrap();
     }
+    let agent = "precedent-agent.service";
+    fs::copy(root().join("deploy/fleet").join(agent), units.join(agent)).unwrap();
     let drop_in = "openclaw-gateway.service.d/10-precedent.conf";
     fs::copy(from.join(drop_in), units.join(drop_in)).unwrap();
     let unit =
@@ -50,6 +52,7 @@ fn systemd_is_content_with_every_unit() {
     fs::write(drop_ins.join("20-exec.conf"), format!("[Service]\n{lines}\n")).unwrap();
     for unit in [
         "openclaw-gateway.service",
+        "precedent-agent.service",
         "precedent-check.service",
         "precedent-check.timer",
         "precedent-watch.service",
@@ -166,4 +169,115 @@ fn cron_and_railway_run_what_looks() {
     assert_eq!(sandbox.run(&["apply"]).code, Some(0));
     let run = sandbox.run(&words);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));
+}
+
+fn fleet(file: &str) -> PathBuf {
+    root().join("deploy/fleet").join(file)
+}
+
+/// The example is a manifest, and the unit of the agent reads the file that it says it is.
+#[test]
+fn the_fleets_example_is_a_manifest() {
+    let sandbox = Sandbox::with_config(r#"{"gateway":{"auth":{"token":"canary-new"}}}"#);
+    let text = fs::read_to_string(fleet("precedent.toml")).unwrap();
+    fs::write(sandbox.path("home/precedent.toml"), &text).unwrap();
+    let run = sandbox.run(&["explain"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let unit = fs::read_to_string(fleet("precedent-agent.service")).unwrap();
+    let path = text.lines().next().and_then(|line| line.strip_prefix("# ~/")).unwrap();
+    let path = path.split(':').next().unwrap();
+    assert!(unit.contains(&format!("agent --manifest %h/{path}\n")), "{unit}");
+}
+
+/// Each is made for its user alone, vouched for by the authority, and never written over.
+#[test]
+fn certificates_are_made_once() {
+    let (Some(_), Some(openssl)) = (tools::program("bash"), tools::program("openssl")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let tls = folder.path().join("tls");
+    let make = |words: &[&str]| {
+        Command::new(fleet("certificates")).arg(&tls).args(words).output().unwrap()
+    };
+    let made = |words: &[&str]| {
+        let output = make(words);
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    };
+    // Before there is an authority nothing is left behind.
+    assert_eq!(make(&["node", "node-1"]).status.code(), Some(1));
+    assert_eq!(fs::read_dir(&tls).unwrap().count(), 0);
+    made(&["ca"]);
+    made(&["server", "store-1", "127.0.0.1", "::1", "store-1.example"]);
+    made(&["node", "root", "node-1"]);
+    let files = |folder: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files(&tls);
+    assert_eq!(before.len(), 8, "a certificate and a key for each");
+    for (path, _) in &before {
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+    for (name, purpose, subject) in [
+        ("store-1", "sslserver", "etcd on store-1"),
+        ("store-1", "sslclient", "etcd on store-1"),
+        ("node-1", "sslclient", "node-1"),
+        ("root", "sslclient", "root"),
+    ] {
+        let certificate = tls.join(format!("{name}.pem"));
+        let mut verify = Command::new(&openssl);
+        verify.args(["verify", "-x509_strict", "-purpose", purpose, "-CAfile"]);
+        let output = verify.arg(tls.join("ca.pem")).arg(&certificate).output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+        let mut subjects = Command::new(&openssl);
+        subjects.args(["x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in"]);
+        let output = subjects.arg(&certificate).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said.trim(), format!("subject=CN={subject}"));
+    }
+    for words in [
+        &["ca"] as &[_],
+        &["server", "store-1"],
+        &["node", "node-1"],
+        &["node", "a/b"],
+        &["node", "../up"],
+        &["node", "two words"],
+    ] {
+        assert_eq!(make(words).status.code(), Some(1), "{words:?}");
+        assert_eq!(files(&tls), before, "{words:?}");
+    }
+    assert_eq!(make(&[]).status.code(), Some(2));
+}
+
+/// What nodes may do in the store is said for every key that there is, by the table of those.
+#[test]
+fn the_roles_of_etcd_know_every_key() {
+    let script = fs::read_to_string(fleet("etcd-roles")).unwrap();
+    let code = fs::read_to_string(root().join("host/src/fleet/space.rs")).unwrap();
+    let keys = code.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next());
+    let keys: Vec<&str> = keys.filter_map(|key| key.split('/').next()).collect();
+    assert!(keys.len() >= 10, "{keys:?}");
+    for key in keys {
+        let whole = |from: &str| script.contains(&format!("{from} {key}"));
+        let own = script.contains(&format!("readwrite \"{key}/$node"));
+        assert!(own || whole("read") || whole("readwrite"), "{key}");
+    }
+    let Some(bash) = tools::program("bash") else { return };
+    for name in ["etcd-roles", "certificates"] {
+        let output = Command::new(&bash).arg("-n").arg(fleet(name)).output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+        let mode = fs::metadata(fleet(name)).unwrap().permissions().mode();
+        assert!(mode & 0o111 != 0, "{name}");
+        // Called without what it needs, it says how it is called.
+        let output = Command::new(fleet(name)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(name), "{output:?}");
+    }
 }

@@ -314,7 +314,9 @@ impl Cluster {
                     ("readwrite", "leader"),
                     ("readwrite", "generation"),
                     ("readwrite", "guards/"),
+                    ("readwrite", "renewals/"),
                     ("readwrite", "rotations/"),
+                    ("read", "progress/"),
                 ] as &[_],
             ),
             ("leads", &[("readwrite", "assignments/")]),
@@ -338,9 +340,10 @@ impl Cluster {
                 "--prefix=true",
                 name,
                 "read",
-                &at(&format!("assignments/{name}")),
+                &at(&format!("assignments/{name}/")),
             ]);
             grant(name, "readwrite", &format!("sealed/{name}/"));
+            grant(name, "readwrite", &format!("progress/{name}/"));
             self.administer(&["user", "add", name, "--no-password"]);
             for role in [*name, "node"].into_iter().chain(leads.then_some("leads")) {
                 self.administer(&["user", "grant-role", name, role]);
@@ -398,7 +401,7 @@ pub(crate) fn port() -> u16 {
     panic!("no free port from {first} on");
 }
 
-/// That it was refused or not reached, and in what words.
+/// Whether it was refused, and not only not reached.
 pub(crate) fn denied(error: &StoreError) -> bool {
     matches!(error, StoreError::Denied(_))
 }

@@ -374,15 +374,17 @@ fn a_node_does_what_its_part_wants_and_no_more() {
     put(&one, &at("sealed/two/id"), "sealed");
     put(&one, &at("sealed/one/id"), "sealed");
     done(one.commit(Transaction::default().remove(at("sealed/one/id"))));
-    for key in ["leader", "generation", "guards/name", "rotations/credential"] {
+    for key in
+        ["leader", "generation", "guards/name", "renewals/c", "rotations/c", "progress/one/c"]
+    {
         let transaction = Transaction::default().when(Condition::Absent(at(key))).put(at(key), "1");
         done(one.commit(transaction));
         assert_eq!(value(&one, &at(key)).as_deref(), Some("1"));
     }
-    put(&leader, &at("assignments/one"), "do");
-    assert_eq!(value(&one, &at("assignments/one")).as_deref(), Some("do"));
+    put(&leader, &at("assignments/one/"), "do");
+    assert_eq!(value(&one, &at("assignments/one/")).as_deref(), Some("do"));
     assert_eq!(
-        one.wait(&at("assignments/one"), after, Duration::from_secs(5)).unwrap().changes.len(),
+        one.wait(&at("assignments/one/"), after, Duration::from_secs(5)).unwrap().changes.len(),
         1
     );
     assert_eq!(one.keep(lease), Ok(true));
@@ -393,10 +395,11 @@ fn a_node_does_what_its_part_wants_and_no_more() {
     for error in [
         write(&one, "reports/two"),
         write(&one, "alive/two"),
-        write(&one, "assignments/one"),
+        write(&one, "assignments/one/"),
+        write(&one, "progress/two/c"),
         write(&one, "elsewhere"),
         one.commit(Transaction::default().put("/precedent/away/leader", "x")).err(),
-        one.get(&at("assignments/two")).err(),
+        one.get(&at("assignments/two/")).err(),
         one.get(&at("sealed/two/id")).err(),
         one.list(&at("assignments/")).err(),
         one.list("/").err(),
@@ -408,7 +411,7 @@ fn a_node_does_what_its_part_wants_and_no_more() {
         let error = error.expect("it may not");
         assert!(denied(&error) && !error.is_retryable(), "{error:?}");
     }
-    println!("12 denials in {:?}: {}", began.elapsed(), write(&one, "elsewhere").unwrap());
+    println!("13 denials in {:?}: {}", began.elapsed(), write(&one, "elsewhere").unwrap());
     // All of it, where one part is forbidden.
     let both = Transaction::default().put(at("reports/one"), "new").put(at("reports/two"), "x");
     assert!(denied(&one.commit(both).unwrap_err()));

@@ -17,7 +17,6 @@ use super::{
     lead::Ground,
     report::digest,
     rotation::Stepper,
-    session::LEASE,
     signed,
     store::{LeaseId, Revision, Transaction},
     transfer::{End, SentAt, Went},
@@ -212,7 +211,9 @@ pub struct Agent<'a> {
     /// The revision of what stood in the store for it when it last looked.
     looked_at: Revision,
     stands: NodeState,
-    /// What it saw last, and when it published that.
+    /// What it saw last, what tells that from others, and when it looked.
+    saw: Option<(Seen, String, u64)>,
+    /// What tells what it published last from others, and when that was.
     published: Option<(String, u64)>,
     /// Digest of what it saw when it last carried out what it follows.
     carried: Option<String>,
@@ -223,6 +224,8 @@ pub struct Agent<'a> {
     /// Nodes that did not send what they were asked for, until the next assignment.
     gone: BTreeSet<String>,
     sent: SentAt,
+    /// The credentials that are being rotated.
+    rotated: BTreeSet<String>,
     lead: Option<(Leader, Board)>,
     is_connected: bool,
     cut_off: Option<(Instant, u64, String)>,
@@ -258,7 +261,7 @@ impl<'a> Agent<'a> {
         let folder = FleetFolder::of(&state, &spec.name);
         let follows = folder.assignment(&roster)?;
         let space = Space::new(&spec.name);
-        let session = Session::new(store, space.clone(), roster.me());
+        let session = Session::new(store, space.clone(), (roster.me(), roster.nodes().count()));
         Ok(Self {
             host,
             store,
@@ -275,7 +278,9 @@ impl<'a> Agent<'a> {
             follows,
             looked_at: 0,
             stands: NodeState::Unassigned,
+            saw: None,
             published: None,
+            rotated: BTreeSet::new(),
             carried: None,
             needs: Vec::new(),
             waits: None,
@@ -317,7 +322,7 @@ impl<'a> Agent<'a> {
     /// Beats until it is told to stop, and then gives up its place, so that others need not wait for it.
     pub fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            self.beat(LEASE / 4);
+            self.beat(self.session.beat());
         }
         self.session.close();
     }
@@ -352,14 +357,16 @@ impl<'a> Agent<'a> {
             (self.tell)(&Happening::Connected);
         }
         (self.cut_off, self.is_alone) = (None, false);
-        let seen = self.publish()?;
+        self.publish()?;
         self.lead_or_not(lease)?;
         self.look()?;
         self.send(lease)?;
         let took = self.receive()?;
-        let stepped = self.rotate()?;
-        let seen = if stepped { self.publish()? } else { seen };
-        let is_new = self.carried.as_ref() != Some(&seen);
+        if self.rotate()? {
+            self.saw = None;
+            self.publish()?;
+        }
+        let is_new = self.saw.as_ref().map(|(_, digest, _)| digest) != self.carried.as_ref();
         if is_new || took || self.waited_long() {
             self.carry_out()?;
             // What others should know is published at once.
@@ -368,40 +375,55 @@ impl<'a> Agent<'a> {
         self.wait(wait)
     }
 
-    /// Looks, and publishes what it sees where that changed, or was published long ago. Gives back what tells
-    /// what it saw from what it sees another time.
-    fn publish(&mut self) -> Result<String, FleetError> {
+    /// Whether something is long enough ago; a clock that was set back counts as long ago.
+    fn is_old(&self, at: u64, now: u64) -> bool {
+        now >= at.saturating_add(self.spec.interval.as_secs()) || now < at
+    }
+
+    /// Looks, unless it did just now.
+    fn see(&mut self) -> (Seen, String) {
         let now = self.now();
+        if let Some((seen, digest, at)) = &self.saw
+            && !self.is_old(*at, now)
+        {
+            return (seen.clone(), digest.clone());
+        }
         let observed = self.host.observe(self.phase);
         let seen = Seen::of(&observed, &self.key);
         drop(observed);
-        let saw = seen.digest();
+        let digest = seen.digest();
+        self.saw = Some((seen.clone(), digest.clone(), now));
+        (seen, digest)
+    }
+
+    /// Publishes what it sees, where that changed, or was published long ago.
+    fn publish(&mut self) -> Result<(), FleetError> {
+        let (seen, saw) = self.see();
+        let now = self.now();
         let tells = digest(&(&saw, self.generation(), &self.stands));
-        // A clock that was set back counts as long ago.
-        let is_old = self.published.as_ref().is_none_or(|(_, at)| {
-            now >= at.saturating_add(self.spec.interval.as_secs()) || now < *at
-        });
-        if is_old || self.published.as_ref().is_none_or(|(known, _)| *known != tells) {
-            let report = Report {
-                node: self.roster.me().to_owned(),
-                at: now,
-                version: VERSION.to_owned(),
-                key: told_by(&self.key),
-                policy: self.host.policy().digest().to_owned(),
-                generation: self.generation(),
-                state: self.stands.clone(),
-                seen,
-            };
-            let text = signed::sign(&self.identity, self.roster.fleet(), &report);
-            let put = Transaction::default().put(self.space.report(self.roster.me()), text);
-            self.store.commit(put)?;
-            self.published = Some((tells, now));
-            // Time alone may change what the policy says.
-            if is_old {
-                self.carried = None;
-            }
+        let is_old = self.published.as_ref().is_none_or(|(_, at)| self.is_old(*at, now));
+        if !is_old && self.published.as_ref().is_some_and(|(known, _)| *known == tells) {
+            return Ok(());
         }
-        Ok(saw)
+        let report = Report {
+            node: self.roster.me().to_owned(),
+            at: now,
+            version: VERSION.to_owned(),
+            key: told_by(&self.key),
+            policy: self.host.policy().digest().to_owned(),
+            generation: self.generation(),
+            state: self.stands.clone(),
+            seen,
+        };
+        let text = signed::sign(&self.identity, self.roster.fleet(), &report);
+        let put = Transaction::default().put(self.space.report(self.roster.me()), text);
+        self.store.commit(put)?;
+        self.published = Some((tells, now));
+        if is_old {
+            // Time alone may change what the policy says.
+            self.carried = None;
+        }
+        Ok(())
     }
 
     fn lead_or_not(&mut self, lease: LeaseId) -> Result<(), FleetError> {
@@ -415,7 +437,9 @@ impl<'a> Agent<'a> {
             return Ok(());
         }
         if self.lead.is_none() {
-            let board = Board::read(self.store, &self.space, &self.roster)?;
+            let mut board = Board::read(self.store, &self.space, &self.roster)?;
+            // Who starts with all the others decides when they are there.
+            board.settle(self.store, &self.space, &self.roster)?;
             let leader = Leader::begin(self.store, &self.space, &self.roster)?;
             self.lead = Some((leader, board));
             (self.tell)(&Happening::Leads);
@@ -523,15 +547,23 @@ impl<'a> Agent<'a> {
     fn rotate(&mut self) -> Result<bool, FleetError> {
         let stepper =
             Stepper { end: self.end(), spec: &self.spec, folder: &self.folder, state: &self.state };
+        let rotations = stepper.rotations()?;
         let mut stepped = false;
-        for rotation in stepper.rotations()? {
-            if stepper.step(&rotation)? {
+        for rotation in &rotations {
+            if stepper.step(rotation)? {
                 stepped = true;
                 let (credential, stage) =
                     (rotation.credential.as_str(), rotation.stage.to_string());
                 (self.tell)(&Happening::Stepped { credential, stage });
             }
         }
+        let rotated: BTreeSet<String> =
+            rotations.into_iter().map(|rotation| rotation.credential).collect();
+        if !self.rotated.is_subset(&rotated) {
+            // What waited for the end of one goes on.
+            self.carried = None;
+        }
+        self.rotated = rotated;
         Ok(stepped)
     }
 
@@ -546,7 +578,12 @@ impl<'a> Agent<'a> {
 
     fn carry_out(&mut self) -> Result<(), FleetError> {
         let Some(assignment) = &self.follows else { return Ok(()) };
-        let follower = Follower { host: &self.host, roster: &self.roster, key: &self.key };
+        let follower = Follower {
+            host: &self.host,
+            roster: &self.roster,
+            key: &self.key,
+            rotated: &self.rotated,
+        };
         let carried = follower.carry_out(assignment, &self.hand, &self.gone);
         let Carried { state, needs, changed } = match carried {
             Ok(carried) => carried,
@@ -567,23 +604,29 @@ impl<'a> Agent<'a> {
             (self.tell)(&Happening::State(&state));
             self.stands = state;
         }
-        let observed = self.host.observe(self.phase);
-        self.carried = Some(Seen::of(&observed, &self.key).digest());
+        if !changed.is_empty() {
+            self.saw = None;
+        }
+        let (_, saw) = self.see();
+        self.carried = Some(saw);
         Ok(())
     }
 
     /// Waits for news: who leads for reports, the others for what is assigned to them.
     fn wait(&mut self, wait: Duration) -> Result<(), FleetError> {
-        let is_busy = !self.needs.is_empty() || self.is_rotating()?;
+        let is_busy = !self.needs.is_empty() || !self.rotated.is_empty();
         let wait = if is_busy { wait.min(SOON) } else { wait };
         if let Some((_, board)) = &mut self.lead {
-            match board.wait(self.store, &self.space, &self.roster, wait) {
-                Err(StoreError::Forgotten) => {
-                    *board = Board::read(self.store, &self.space, &self.roster)?;
-                }
-                waited => {
-                    waited?;
-                }
+            let (store, space, roster) = (self.store, &self.space, &self.roster);
+            let waited = board.wait(store, space, roster, wait);
+            // What comes together is decided on together.
+            let settled = waited.and_then(|is_news| match is_news {
+                true => board.settle(store, space, roster),
+                false => Ok(()),
+            });
+            match settled {
+                Err(StoreError::Forgotten) => *board = Board::read(store, space, roster)?,
+                settled => settled?,
             }
             return Ok(());
         }
@@ -592,12 +635,6 @@ impl<'a> Agent<'a> {
             Ok(_) | Err(StoreError::Forgotten) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn is_rotating(&self) -> Result<bool, FleetError> {
-        let stepper =
-            Stepper { end: self.end(), spec: &self.spec, folder: &self.folder, state: &self.state };
-        Ok(!stepper.rotations()?.is_empty())
     }
 
     /// Goes on without the store: for a while as it is, then by what it follows alone.
@@ -618,10 +655,8 @@ impl<'a> Agent<'a> {
             self.gone.extend(view.map(|one| one.node.clone()));
             self.carried = None;
         }
-        let observed = self.host.observe(self.phase);
-        let seen = Seen::of(&observed, &self.key).digest();
-        drop(observed);
-        if self.carried.as_ref() != Some(&seen)
+        let (_, saw) = self.see();
+        if self.carried.as_ref() != Some(&saw)
             && let Err(error) = self.carry_out()
         {
             (self.tell)(&Happening::Failed(&error));

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Host, Proposal, Ruling,
     model::Severity,
+    plan::{Change, Plan},
     secret::{Fingerprint, Key},
 };
 
@@ -106,6 +107,8 @@ pub(super) struct Follower<'f> {
     pub(super) host: &'f Host,
     pub(super) roster: &'f Roster,
     pub(super) key: &'f Key,
+    /// The credentials that are being rotated: nothing else is done with them.
+    pub(super) rotated: &'f BTreeSet<String>,
 }
 
 impl Follower<'_> {
@@ -143,7 +146,11 @@ impl Follower<'_> {
         let Some(plan) = proposal.plan().filter(|plan| !plan.changes().is_empty()) else {
             return Ok(Carried::of(state(&proposal)));
         };
-        let changed = plan.changes().iter().map(crate::plan::Change::in_words).collect();
+        if let Some(credential) = self.rotated(&proposal, plan) {
+            let what = format!("for the rotation of {credential}");
+            return Ok(Carried::of(NodeState::Waiting(what)));
+        }
+        let changed = plan.changes().iter().map(Change::in_words).collect();
         let applied = turn.apply(&proposal);
         self.host.record(&proposal, Some(&applied));
         if let Err(error) = applied {
@@ -174,6 +181,16 @@ impl Follower<'_> {
             terms.view.iter().filter(|one| !gone.contains(&one.node)).cloned().collect();
         merge(&mut observed, installation.own_key(), self.key, &view, hand);
         Ok(self.host.plan(observed)?)
+    }
+
+    /// The credential of a plan that is being rotated, if one is.
+    fn rotated<'p>(&self, proposal: &'p Proposal, plan: &Plan) -> Option<&'p str> {
+        let credential = |change: &Change| {
+            let (_, location) = proposal.snapshot.location_named(&change.to)?;
+            Some(proposal.snapshot.credential(location.credential))
+        };
+        let credentials = plan.changes().iter().filter_map(credential);
+        credentials.into_iter().find(|credential| self.rotated.contains(*credential))
     }
 
     fn needs(

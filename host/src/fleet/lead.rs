@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZero,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -22,6 +22,9 @@ use crate::{decide::Policy, handover::NodeIdentity, secret::Key};
 
 /// How many assignments are written at once; beside them stand the generation and its conditions.
 const BATCH: usize = Transaction::MOST - 4;
+/// How long nodes publish nothing until it is decided on what they did, and how long that may go on.
+const QUIET: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(2);
 /// From how many nodes on several threads ask the policy.
 const MANY: usize = 64;
 
@@ -77,6 +80,18 @@ impl Board {
             }
         }
         Ok(!changes.changes.is_empty())
+    }
+
+    /// Waits until nodes publish nothing for a while, but not for long.
+    pub(super) fn settle(
+        &mut self,
+        store: &dyn Store,
+        space: &Space,
+        roster: &Roster,
+    ) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        while begun.elapsed() < LONGEST && self.wait(store, space, roster, QUIET)? {}
+        Ok(())
     }
 
     fn take(&mut self, prefix: &str, entry: &Entry, roster: &Roster) {

@@ -8,8 +8,10 @@ use super::{
 };
 use crate::secret::hex;
 
-/// How long a node that says nothing counts as there, and as elected.
+/// How long a node that says nothing counts as there, and as elected, in a small fleet.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
+/// So many nodes more make it a second longer: what all say together should not be more than a store can hear.
+const NODES_A_SECOND: usize = 200;
 
 /// What a node has of the store for as long as it runs: a lease, and perhaps the lead.
 #[derive(Debug)]
@@ -21,15 +23,29 @@ pub struct Session<'s> {
     /// What tells this session from an earlier one of the same node.
     mark: String,
     leads: Option<Revision>,
+    time: Duration,
 }
 
 impl<'s> Session<'s> {
-    /// A session that has nothing yet.
-    pub fn new(store: &'s dyn Store, space: Space, node: &str) -> Self {
+    /// A session that has nothing yet, of a fleet of so many nodes.
+    pub fn new(store: &'s dyn Store, space: Space, (node, nodes): (&str, usize)) -> Self {
         let mut mark = [0; 8];
         // Without randomness the node's name has to do: then a session may take over from an earlier one.
         let _ = getrandom::fill(&mut mark);
-        Self { store, space, node: node.to_owned(), lease: None, mark: hex(&mark), leads: None }
+        Self {
+            store,
+            space,
+            node: node.to_owned(),
+            lease: None,
+            mark: hex(&mark),
+            leads: None,
+            time: LEASE + Duration::from_secs((nodes / NODES_A_SECOND) as u64),
+        }
+    }
+
+    /// How often it is to be kept at least.
+    pub(super) fn beat(&self) -> Duration {
+        self.time / 4
     }
 
     /// Keeps the lease, or takes one. What an earlier one held is gone then.
@@ -44,7 +60,7 @@ impl<'s> Session<'s> {
             }
             (self.lease, self.leads) = (None, None);
         }
-        let lease = self.store.lease(LEASE)?;
+        let lease = self.store.lease(self.time)?;
         let alive = Transaction::default().put_under(
             self.space.alive(&self.node),
             now.to_string(),
@@ -66,19 +82,20 @@ impl<'s> Session<'s> {
         }
         let key = self.space.leader();
         let value = format!("{}\n{}", self.node, self.mark);
+        // Looked at first: to read costs less than to try to write, and most nodes find another one there.
+        if let Some(entry) = self.store.get(&key)? {
+            // What was not answered may have happened.
+            self.leads = (entry.value == value.as_bytes()).then_some(entry.created);
+            return Ok(self.leads.is_some());
+        }
         let put = Transaction::default().when(Condition::Absent(key.clone())).put_under(
             &key,
-            value.clone(),
+            value,
             Some(lease),
         );
-        self.leads = match self.store.commit(put)? {
-            Committed::Done(revision) => Some(revision),
-            // What was not answered may have happened.
-            Committed::Moved => {
-                let entry = self.store.get(&key)?.filter(|entry| entry.value == value.as_bytes());
-                entry.map(|entry| entry.created)
-            }
-        };
+        if let Committed::Done(revision) = self.store.commit(put)? {
+            self.leads = Some(revision);
+        }
         Ok(self.leads.is_some())
     }
 

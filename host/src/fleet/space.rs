@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `reports/NODE` | the node | all |
 //! | `alive/NODE` | the node; goes with its lease | all |
-//! | `assignments/NODE` | the elected node | the node |
+//! | `assignments/NODE/` | the elected node | the node |
 //! | `sealed/NODE/ID` | who has what the node needs; goes with the writer's lease | the node, which removes it |
 //! | `leader` | who is elected; goes with its lease | all |
 //! | `generation` | the elected node | all |
@@ -42,10 +42,12 @@ impl Space {
         format!("{}alive/{node}", self.root)
     }
 
-    /// What is decided for a node; all of them for an empty name.
+    /// What is decided for a node; all of them for an empty name. It ends with a `/`: a node waits for what begins
+    /// with it, and that is to be nothing of a node whose name begins with its own.
     #[must_use]
     pub fn assignment(&self, node: &str) -> String {
-        format!("{}assignments/{node}", self.root)
+        let end = if node.is_empty() { "" } else { "/" };
+        format!("{}assignments/{node}{end}", self.root)
     }
 
     pub(super) fn sealed(&self, node: &str, id: &str) -> String {
@@ -84,7 +86,7 @@ impl Space {
 
     /// The name at the end of a key of which `prefix` is the beginning.
     pub(super) fn name<'k>(prefix: &str, key: &'k str) -> &'k str {
-        key.strip_prefix(prefix).unwrap_or(key)
+        key.strip_prefix(prefix).unwrap_or(key).trim_end_matches('/')
     }
 }
 

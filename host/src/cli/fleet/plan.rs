@@ -58,6 +58,8 @@ pub(super) fn run(args: &FleetPlanArgs) -> Result<Exit> {
         |decided: &Decided| matches!(decided, Decided::Actions(actions) if actions.is_empty());
     Ok(match () {
         () if is_refused => Exit::Refused,
+        // A node of which nothing is known is not known to have nothing to do.
+        () if member.roster.nodes().any(|node| !decided.contains_key(node)) => Exit::Drift,
         () if decided.values().all(|terms| is_quiet(&terms.decided)) => Exit::Done,
         () => Exit::Drift,
     })

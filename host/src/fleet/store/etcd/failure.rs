@@ -45,10 +45,12 @@ impl Failure {
         };
         // Some of what etcd says has a code that says less, or something else.
         if refuses_certificate(&text) {
-            return Self { error: StoreError::Denied(at(&text)), kind: Kind::Refused };
+            let why = at(&format!("it does not take this node's certificate: {text}"));
+            return Self { error: StoreError::Denied(why), kind: Kind::Refused };
         }
         if text.contains("invalid peer certificate") {
-            return elsewhere(Kind::Refused, &text);
+            let why = format!("nobody known here vouches for its certificate: {text}");
+            return elsewhere(Kind::Refused, &why);
         }
         let says = |what: &str| text.contains(what);
         if says("no leader")

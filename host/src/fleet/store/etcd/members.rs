@@ -108,6 +108,7 @@ impl Members {
                 return Err(failure.error);
             }
             self.pass(turn);
+            heard.silent |= failure.kind == Kind::Silence && left >= self.share;
             heard.note(&member.name, failure);
             if heard.refused_by.len() >= self.members.len() || Instant::now() >= until {
                 return Err(heard.tell());
@@ -200,6 +201,8 @@ struct Heard<'a> {
     refusal: Option<StoreError>,
     other: Option<StoreError>,
     silence: Option<StoreError>,
+    /// That one said nothing though it had the time: at the end one that would have answered may not have had it.
+    silent: bool,
     /// That connections broke, and nothing else but refusals.
     broken: bool,
 }
@@ -227,8 +230,7 @@ impl<'a> Heard<'a> {
     fn tell(self) -> StoreError {
         // A member that refuses hangs up, and now and then one hears only that.
         let refused = self.other.is_none() || self.broken;
-        let refusal = self.refusal.filter(|_| refused && self.silence.is_none());
-        // At the end one that would have answered may not have had the time.
+        let refusal = self.refusal.filter(|_| refused && !self.silent);
         refusal
             .or(self.other)
             .or(self.silence)
