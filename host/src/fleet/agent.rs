@@ -17,8 +17,7 @@ use super::{
     lead::Ground,
     report::digest,
     rotation::Stepper,
-    signed,
-    store::{LeaseId, Revision, Transaction},
+    store::{LeaseId, Revision},
     transfer::{End, SentAt, Went},
 };
 use crate::{
@@ -34,8 +33,6 @@ use crate::{
 const SOON: Duration = Duration::from_millis(250);
 /// How long a node waits for a secret of another before it decides without that one.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What runs here.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Under which name a node keeps how it stands.
 const STATUS: &str = "status.json";
 
@@ -406,18 +403,12 @@ impl<'a> Agent<'a> {
             return Ok(());
         }
         let report = Report {
-            node: self.roster.me().to_owned(),
-            at: now,
-            version: VERSION.to_owned(),
-            key: told_by(&self.key),
-            policy: self.host.policy().digest().to_owned(),
             generation: self.generation(),
             state: self.stands.clone(),
-            seen,
+            ..Report::new(self.roster.me(), seen, &self.key, self.host.policy().digest(), now)
         };
-        let text = signed::sign(&self.identity, self.roster.fleet(), &report);
-        let put = Transaction::default().put(self.space.report(self.roster.me()), text);
-        self.store.commit(put)?;
+        let whose = (self.roster.fleet(), &self.identity);
+        report.publish(self.store, &self.space, whose)?;
         self.published = Some((tells, now));
         if is_old {
             // Time alone may change what the policy says.

@@ -6,8 +6,14 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::signed::Document;
+use super::{
+    Space, Store, StoreError,
+    kept::told_by,
+    signed::{self, Document},
+    store::Transaction,
+};
 use crate::{
+    handover::NodeIdentity,
     model::{
         Consumer, CredentialId, Fact, Finding, Location, LocationId, LocationKind, Phase, Place,
         Presence, Reference, Snapshot,
@@ -15,6 +21,9 @@ use crate::{
     observe::Observed,
     secret::{Fingerprint, Key, hex},
 };
+
+/// What runs here.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a node publishes of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +66,39 @@ pub enum NodeState {
     Violated(String),
     /// It could not be carried out.
     Failed(String),
+}
+
+impl Report {
+    /// What a node publishes of what it saw, by the digest of the policy that it has: it follows nothing yet.
+    #[must_use]
+    pub fn new(node: &str, seen: Seen, key: &Key, policy: &str, at: u64) -> Self {
+        Self {
+            node: node.to_owned(),
+            at,
+            version: VERSION.to_owned(),
+            key: told_by(key),
+            policy: policy.to_owned(),
+            generation: 0,
+            state: NodeState::Unassigned,
+            seen,
+        }
+    }
+
+    /// Signs it and puts it into the store.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn publish(
+        &self,
+        store: &dyn Store,
+        space: &Space,
+        (fleet, identity): (&str, &NodeIdentity),
+    ) -> Result<(), StoreError> {
+        let text = signed::sign(identity, fleet, self);
+        store.commit(Transaction::default().put(space.report(&self.node), text))?;
+        Ok(())
+    }
 }
 
 impl Document for Report {
@@ -176,8 +218,9 @@ pub(super) fn translated(presence: &Presence, of: impl Fn(Fingerprint) -> Finger
 }
 
 impl Seen {
-    /// What a node may publish of what it saw.
-    pub(super) fn of(observed: &Observed, fleet: &Key) -> Self {
+    /// What a node may publish of what it saw, with the fleet's key for fingerprints.
+    #[must_use]
+    pub fn of(observed: &Observed, fleet: &Key) -> Self {
         let fingerprints = Fingerprints::of(observed, fleet);
         let Snapshot { deployment, phase, settings, credentials, consumers, .. } =
             &observed.snapshot;

@@ -11,7 +11,7 @@ use crate::{
     apply::{RunId, RunState, Runs},
     check::check,
     config::FleetSpec,
-    fleet::{FleetError, FleetFolder, Space, signed, store::Transaction, transfer::End},
+    fleet::{FleetError, FleetFolder, signed, store::Transaction, transfer::End},
     handover::Receiver,
     model::{Action, Decision, Deed, Location, LocationId, Phase, Presence, Snapshot},
     observe::{Command, Observed},
@@ -89,7 +89,7 @@ impl Stepper<'_> {
         if !rotation.turn.iter().any(|node| node == me) {
             return Ok(false);
         }
-        let name = format!("rotation-{}", Space::name("", &rotation.credential).replace('/', "_"));
+        let name = format!("rotation-{}", rotation.credential.replace('/', "_"));
         let kept: Option<Taken> = self.folder.kept(&name)?;
         let begins = rotation.stage == Stage::Accept && rotation.direction == Direction::Forward;
         let mut taken = match kept {
