@@ -221,6 +221,9 @@ fn option_facts(deployment: &Deployment, options: &Value) -> BTreeMap<String, St
         })
     };
     let mut facts = BTreeMap::new();
+    if options.as_object().is_some_and(serde_json::Map::is_empty) {
+        return facts;
+    }
     let mut left = vec![("option".to_owned(), String::new(), options)];
     while let Some((name, pointer, value)) = left.pop() {
         let text = match value {

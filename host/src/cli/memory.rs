@@ -6,9 +6,16 @@ use std::sync::OnceLock;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use zeroizing_alloc::ZeroAlloc;
 
+// What memory is taken from. musl's own goes to the kernel for every few blocks and back, which was a third
+// of a start that lives for milliseconds.
+#[cfg(target_env = "musl")]
+use dlmalloc::GlobalDlmalloc as Source;
+#[cfg(not(target_env = "musl"))]
+use std::alloc::System as Source;
+
 /// Overwrites everything that is freed: not every library that a secret passes through does.
 #[global_allocator]
-static ZEROIZING: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+static ZEROIZING: ZeroAlloc<Source> = ZeroAlloc(Source);
 
 /// The limit on images of the memory that we were started with.
 #[cfg(feature = "exec")]

@@ -56,11 +56,12 @@ impl PathTemplate {
                     }
                 }
                 Candidate::Existing { existing } => {
-                    let paths: Vec<PathBuf> = existing.iter().filter_map(at).collect();
-                    if let Some(path) = paths.iter().find(|path| exists(path)) {
-                        return Some(path.clone());
+                    for path in existing.iter().filter_map(at) {
+                        if exists(&path) {
+                            return Some(path);
+                        }
+                        otherwise = otherwise.or(Some(path));
                     }
-                    otherwise = otherwise.or_else(|| paths.into_iter().next());
                 }
             }
         }
@@ -89,9 +90,12 @@ impl PathTemplate {
     }
 }
 
+/// How much longer a path gets by its variables, about.
+const ROOM: usize = 64;
+
 fn expand(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-    let mut expanded = String::new();
+    let mut expanded = String::with_capacity(path.len() + ROOM);
     let mut rest = match path.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             expanded.push_str(set("HOME")?.trim_end_matches('/'));

@@ -1,12 +1,13 @@
 //! Where in a document.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Steps into a JSON document, by RFC 6901. Objects only: an array's element is no stable place.
+/// A copy costs a counter: whatever is seen of a place says where that is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pointer(Vec<String>);
+pub struct Pointer(Arc<[String]>);
 
 impl Pointer {
     /// Reads `/gateway/auth/token`.
@@ -22,12 +23,12 @@ impl Pointer {
         if steps.iter().any(String::is_empty) {
             return Err("a pointer has no empty step");
         }
-        Ok(Self(steps))
+        Ok(Self(steps.into()))
     }
 
     /// The pointer without its first steps.
     pub(crate) fn after_step(&self, first: usize) -> Self {
-        Self(self.0.get(first..).unwrap_or_default().to_vec())
+        Self(self.0.get(first..).unwrap_or_default().into())
     }
 
     /// The pointer with a step more.
@@ -72,8 +73,8 @@ impl<'de> Deserialize<'de> for Pointer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         match text.strip_prefix('/') {
-            Some(steps) => Ok(Self(unescaped(steps))),
-            None if text.is_empty() => Ok(Self(Vec::new())),
+            Some(steps) => Ok(Self(unescaped(steps).into())),
+            None if text.is_empty() => Ok(Self(Arc::default())),
             None => Err(de::Error::custom("a pointer begins with `/`")),
         }
     }

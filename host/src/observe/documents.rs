@@ -95,7 +95,7 @@ impl Documents {
         services: &Services,
     ) -> Self {
         let mut read = |(index, spec): (usize, &DocumentSpec)| {
-            let path = files.resolve(&spec.path)?;
+            let path = files.path_of(index, spec)?;
             let opened = files.open(&path);
             files.is_document(opened.id, spec);
             let state = match opened.contents {

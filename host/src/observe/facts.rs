@@ -10,8 +10,8 @@ use super::{
     commands::on_path, documents::Documents, files::Files, variables::Variables, world::Command,
 };
 use crate::{
-    config::{Deployment, FactSource, FactSpec, is_for},
-    document::command,
+    config::{Deployment, DocumentSpec, FactSource, FactSpec, is_for},
+    document::{Syntax, command},
     model::{Fact, Location, Place, Pointer, Presence, ReferenceKind},
 };
 
@@ -70,7 +70,7 @@ fn look(
         }
         FactSource::Path(index) => {
             let document = deployment.documents.get(*index);
-            let path = document.and_then(|document| files.resolve(&document.path));
+            let path = document.and_then(|document| files.path_of(*index, document));
             (path.map(|path| path.display().to_string()), None)
         }
         FactSource::Files(patterns, pointer) => {
@@ -116,7 +116,10 @@ fn is_secret(source: &FactSource, place: Option<&Place>, locations: &[Location])
         (FactSource::Variable(name), Presence::Reference(to)) => {
             to.kind == ReferenceKind::Environment && to.target == *name
         }
-        (FactSource::Variable(name), _) => location.place == Place::Variable(name.clone()),
+        (FactSource::Variable(name), _) => match &location.place {
+            Place::Variable(own) => own == name,
+            _ => false,
+        },
         _ => false,
     })
 }
@@ -153,8 +156,11 @@ fn entries(path: &Path, pointer: &Pointer, files: &Files<'_>) -> Vec<String> {
 /// The version of a package that a unit starts.
 fn started_version(deployment: &Deployment, name: &str, files: &mut Files<'_>) -> Option<String> {
     let marker = format!("/node_modules/{name}/");
-    for spec in &deployment.documents {
-        let contents = files.resolve(&spec.path).and_then(|path| files.open(&path).contents.ok());
+    let starts = |spec: &DocumentSpec| matches!(spec.syntax, Syntax::Unit | Syntax::Plist);
+    let definitions = deployment.documents.iter().enumerate().filter(|(_, spec)| starts(spec));
+    for (index, spec) in definitions {
+        let path = files.path_of(index, spec);
+        let contents = path.and_then(|path| files.open(&path).contents.ok());
         let words = contents.map(|contents| command(&contents.bytes, spec.syntax));
         for word in words.unwrap_or_default() {
             let Some((before, _)) = word.split_once(&marker) else { continue };

@@ -1,7 +1,9 @@
 //! The files of a pass, each read once.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    ffi::OsString,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -19,11 +21,21 @@ pub(super) struct Files<'p> {
     key: &'p Key,
     base: &'p Path,
     pub(super) states: Vec<FileState>,
-    opened: BTreeMap<PathBuf, Opened>,
+    /// By the path that each has whatever links lead to it.
+    opened: HashMap<PathBuf, Opened>,
+    /// By the path that was asked for, letter by letter.
+    asked: HashMap<OsString, Opened>,
+    /// Where the deployment's documents are, by their position; none within where a variable is missing.
+    documents: HashMap<usize, Option<PathBuf>>,
     /// Where folders are whatever links lead to them: most files of a pass are in a few.
-    folders: BTreeMap<PathBuf, PathBuf>,
+    folders: HashMap<PathBuf, PathBuf>,
+    /// The variables that paths are made of: a few, asked for over and over.
+    variables: RefCell<BTreeMap<String, Option<String>>>,
     mixed: Vec<FileId>,
 }
+
+/// More files than a pass of a usual deployment opens.
+const MANY: usize = 28;
 
 /// A file of a pass, as far as it could be read.
 #[derive(Clone)]
@@ -39,14 +51,21 @@ impl<'p> Files<'p> {
             key,
             base,
             states: Vec::new(),
-            opened: BTreeMap::new(),
-            folders: BTreeMap::new(),
+            opened: HashMap::with_capacity(MANY),
+            asked: HashMap::with_capacity(MANY),
+            documents: HashMap::with_capacity(MANY),
+            folders: HashMap::new(),
+            variables: RefCell::default(),
             mixed: Vec::new(),
         }
     }
 
     /// The path that a file has whatever links lead to it.
     fn identity(&mut self, path: &Path) -> PathBuf {
+        // No link leads to what is not there; and most is not.
+        if !self.world.exists(path) {
+            return path.to_owned();
+        }
         let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
             return self.world.identity(path);
         };
@@ -57,6 +76,15 @@ impl<'p> Files<'p> {
 
     /// Reads a file, unless it was read already. Two paths of one file are one file.
     pub(super) fn open(&mut self, path: &Path) -> Opened {
+        if let Some(opened) = self.asked.get(path.as_os_str()) {
+            return opened.clone();
+        }
+        let opened = self.open_anew(path);
+        self.asked.insert(path.as_os_str().to_owned(), opened.clone());
+        opened
+    }
+
+    fn open_anew(&mut self, path: &Path) -> Opened {
         let identity = self.identity(path);
         if let Some(opened) = self.opened.get(&identity) {
             return opened.clone();
@@ -114,14 +142,32 @@ impl<'p> Files<'p> {
         self.mixed.contains(&id)
     }
 
+    /// The path of the document at a position.
+    pub(super) fn path_of(&mut self, index: usize, spec: &DocumentSpec) -> Option<PathBuf> {
+        if let Some(known) = self.documents.get(&index) {
+            return known.clone();
+        }
+        let path = self.resolve(&spec.path);
+        self.documents.insert(index, path.clone());
+        path
+    }
+
     /// The files that a path names; `*` stands for any part of a name. A path without one names
     /// itself, whether or not it is there, unless only those that exist are wanted.
     pub(super) fn matching(&self, path: &Path, existing: bool) -> Vec<PathBuf> {
+        if !path.as_os_str().as_encoded_bytes().contains(&b'*') {
+            let found: PathBuf = path.components().collect();
+            let counts = !existing || self.world.exists(&found);
+            return counts.then_some(found).into_iter().collect();
+        }
         let mut found = vec![PathBuf::new()];
         for component in path.components() {
             let name = component.as_os_str().to_string_lossy();
             found = match name.split_once('*') {
-                None => found.into_iter().map(|path| path.join(component)).collect(),
+                None => {
+                    found.iter_mut().for_each(|path| path.push(component));
+                    found
+                }
                 Some((start, end)) => found
                     .into_iter()
                     .flat_map(|folder| {
@@ -136,8 +182,7 @@ impl<'p> Files<'p> {
                     .collect(),
             };
         }
-        let wild = path.as_os_str().to_string_lossy().contains('*');
-        found.retain(|path| (!existing && !wild) || self.world.exists(path));
+        found.retain(|path| self.world.exists(path));
         found
     }
 
@@ -147,7 +192,16 @@ impl<'p> Files<'p> {
 
     pub(super) fn resolve(&self, path: &PathTemplate) -> Option<PathBuf> {
         let exists = |path: &Path| self.world.exists(path);
-        path.resolve(self.base, &|name| self.world.variable(name), &exists)
+        path.resolve(self.base, &|name| self.variable(name), &exists)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        if let Some(known) = self.variables.borrow().get(name) {
+            return known.clone();
+        }
+        let value = self.world.variable(name);
+        self.variables.borrow_mut().insert(name.to_owned(), value.clone());
+        value
     }
 
     /// A path as a person may write it: with `~` and variables.

@@ -12,10 +12,10 @@ use crate::{
 /// One finding for each document that is not there: nothing is wrong with that, unless it should be.
 pub(super) fn absent(deployment: &Deployment, snapshot: &mut Snapshot, documents: &Documents) {
     for (spec, document) in deployment.documents.iter().zip(documents.all()) {
-        let looked = spec.path.as_written();
         if spec.optional && document.is_none_or(Document::is_absent) {
             continue;
         }
+        let looked = spec.path.as_written();
         let Some(document) = document else {
             let message = format!("the document `{}` has no path here", spec.name);
             let remedy = format!("set a variable of {looked}");

@@ -46,7 +46,7 @@ pub(super) fn discover<'d>(
         if spec.syntax != Syntax::Unit {
             continue;
         }
-        let parts = parts(spec, files);
+        let parts = parts(index, spec, files);
         add(&mut found, index, &parts);
         // Drop-ins without a unit start nothing.
         if parts.first().is_some_and(|main| main.text.is_some()) {
@@ -97,8 +97,8 @@ impl Part {
 }
 
 /// The unit itself, its drop-ins, and the environment files that are named in the end.
-fn parts(spec: &DocumentSpec, files: &mut Files<'_>) -> Vec<Part> {
-    let Some(main) = files.resolve(&spec.path) else {
+fn parts(index: usize, spec: &DocumentSpec, files: &mut Files<'_>) -> Vec<Part> {
+    let Some(main) = files.path_of(index, spec) else {
         return Vec::new();
     };
     let name = file_name(&main);
@@ -135,8 +135,11 @@ fn drop_ins(spec: &DocumentSpec, name: &str, files: &Files<'_>) -> Vec<(PathBuf,
     folders.extend(prefixes.rev().map(|prefix| format!("{prefix}.{suffix}.d")));
     folders.push(format!("{suffix}.d"));
     let mut found: BTreeMap<String, (PathBuf, bool)> = BTreeMap::new();
+    // Most of them are not there, and what is not there has nothing below it.
+    let there = spec.drop_ins.iter().filter_map(|folder| files.resolve(folder));
+    let there: Vec<PathBuf> = there.filter(|folder| files.world.exists(folder)).collect();
     for (index, below) in folders.iter().enumerate() {
-        for folder in spec.drop_ins.iter().filter_map(|folder| files.resolve(folder)) {
+        for folder in &there {
             let folder = folder.join(below);
             let names = files.world.list(&folder);
             for name in names.into_iter().filter(|name| name.ends_with(".conf")) {

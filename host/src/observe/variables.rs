@@ -16,10 +16,11 @@ pub(super) struct Variables<'w> {
 
 impl<'w> Variables<'w> {
     pub(super) fn read(deployment: &Deployment, files: &mut Files<'w>) -> Self {
-        let specs = deployment.environment.iter().filter_map(|at| deployment.documents.get(*at));
+        let specs = deployment.environment.iter().copied();
+        let specs = specs.filter_map(|at| Some((at, deployment.documents.get(at)?)));
         let mut texts = Vec::new();
-        for spec in specs {
-            let path = files.resolve(&spec.path);
+        for (index, spec) in specs {
+            let path = files.path_of(index, spec);
             let contents = path.and_then(|path| files.open(&path).contents.ok());
             texts.extend(contents.and_then(|contents| documents::text_of(&contents)));
         }

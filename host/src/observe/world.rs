@@ -230,6 +230,10 @@ impl World for Memory {
     }
 
     fn argument(&self, pointer: &Pointer) -> Option<Zeroizing<String>> {
+        // Most programs are handed nothing, and are looked at for every place that they could be handed.
+        if self.arguments.as_object().is_some_and(serde_json::Map::is_empty) {
+            return None;
+        }
         let value = self.arguments.pointer(&pointer.to_string())?.as_str()?;
         Some(Zeroizing::new(value.to_owned()))
     }

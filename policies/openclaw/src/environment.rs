@@ -57,11 +57,40 @@ const NODE: &[Service] = &[
     },
 ];
 
+/// A place that each credential has: of the token, and of the password.
+#[derive(Clone, Copy)]
+struct OfEach(&'static str, &'static str);
+
+const WORKING_DOTENV: OfEach =
+    OfEach("working-dotenv.gateway-token", "working-dotenv.gateway-password");
+const DOTENV: OfEach = OfEach("dotenv.gateway-token", "dotenv.gateway-password");
+const GATEWAY_ENV: OfEach = OfEach("gateway-env.gateway-token", "gateway-env.gateway-password");
+const CONFIG_ENV: OfEach = OfEach("config.env-token", "config.env-password");
+const CONFIG_ENV_VARS: OfEach = OfEach("config.env-vars-token", "config.env-vars-password");
+
+/// The definition that sets a credential's variable, by the declared name of the place.
+fn definition_of(name: &str, credential: Credential) -> Option<&str> {
+    name.strip_suffix(credential.name())?.strip_suffix('.')
+}
+
+/// Whether a place is in the definition of a service.
+pub(crate) fn is_defined(location: Location<'_>) -> bool {
+    let name = location.declared_name();
+    let of = [Credential::Token, Credential::Password].into_iter();
+    let mut definitions = of.filter_map(|of| definition_of(name, of));
+    let mut all = GATEWAY.iter().chain(NODE).map(|service| service.definitions);
+    definitions.any(|definition| all.any(|known| known.contains(&definition)))
+}
+
 impl<'s> Installation<'s> {
     /// The service that is defined for a program; none where only a shell starts it.
     #[must_use]
     pub fn service(&self, program: Program) -> Option<Service> {
-        self.services(program).into_iter().next()
+        match program {
+            Program::Gateway => self.known().gateway,
+            Program::NodeHost => self.known().node,
+            _ => None,
+        }
     }
 
     /// All services that are defined for a program: there should be one. A definition that names
@@ -76,12 +105,11 @@ impl<'s> Installation<'s> {
         };
         // A drop-in without a unit starts nothing.
         let is_there = |service: &Service| {
-            service.definitions.iter().any(|definition| {
-                let own = self.location(&format!("{definition}.{}", Credential::Token.name()));
-                own.is_some_and(|own| {
-                    self.snapshot.location_attribute(own, "file") != Some("absent")
-                })
-            })
+            let mut own = self.known().defined.iter().filter(|own| {
+                definition_of(own.name, Credential::Token)
+                    .is_some_and(|definition| service.definitions.contains(&definition))
+            });
+            own.any(|own| self.snapshot.location_attribute(*own, "file") != Some("absent"))
         };
         services.iter().copied().filter(is_there).collect()
     }
@@ -123,10 +151,10 @@ impl<'s> Installation<'s> {
         service: Service,
         credential: Credential,
     ) -> impl Iterator<Item = Location<'s>> {
-        self.snapshot.locations().filter(move |location| {
-            location.declared_name().split_once('.').is_some_and(|(definition, of)| {
-                of == credential.name() && service.definitions.contains(&definition)
-            })
+        let defined = self.known().defined.iter().copied();
+        defined.filter(move |location| {
+            definition_of(location.declared_name(), credential)
+                .is_some_and(|definition| service.definitions.contains(&definition))
         })
     }
 
@@ -180,6 +208,19 @@ impl<'s> Installation<'s> {
         service: Option<Service>,
         credential: Credential,
     ) -> Vec<Location<'s>> {
+        match (service, credential) {
+            (None, Credential::Token) => self.known().token.clone(),
+            (None, Credential::Password) => self.known().password.clone(),
+            _ => self.find_variables(service, credential),
+        }
+    }
+
+    /// The same, looked for.
+    pub(crate) fn find_variables(
+        &self,
+        service: Option<Service>,
+        credential: Credential,
+    ) -> Vec<Location<'s>> {
         let mut places: Vec<Location<'s>> = match service {
             Some(service) => {
                 let in_force = |location: &Location<'s>| {
@@ -190,13 +231,13 @@ impl<'s> Installation<'s> {
             }
             None => {
                 let here = self.version < FILTERS_WORKING_DIRECTORY;
-                let working = here.then(|| self.variable("working-dotenv", credential)).flatten();
+                let working = here.then(|| self.variable(WORKING_DOTENV, credential)).flatten();
                 self.location(credential.env()).into_iter().chain(working).collect()
             }
         };
-        places.extend(self.variable("dotenv", credential));
+        places.extend(self.variable(DOTENV, credential));
         if self.reads_gateway_env() {
-            places.extend(self.variable("gateway-env", credential));
+            places.extend(self.variable(GATEWAY_ENV, credential));
         }
         // What cannot be read is told by the host; what its readers make of it is not known.
         places.retain(|place| !place.is_unreadable());
@@ -207,16 +248,16 @@ impl<'s> Installation<'s> {
         {
             places.truncate(first + 1);
         }
-        let in_configuration = match credential {
-            Credential::Token => ["config.env-token", "config.env-vars-token"],
-            Credential::Password => ["config.env-password", "config.env-vars-password"],
-        };
-        places.extend(in_configuration.into_iter().filter_map(|name| self.location(name)));
+        places.extend(self.variable(CONFIG_ENV, credential));
+        places.extend(self.variable(CONFIG_ENV_VARS, credential));
         places
     }
 
-    fn variable(&self, file: &str, credential: Credential) -> Option<Location<'s>> {
-        self.location(&format!("{file}.{}", credential.name()))
+    fn variable(&self, of: OfEach, credential: Credential) -> Option<Location<'s>> {
+        self.location(match credential {
+            Credential::Token => of.0,
+            Credential::Password => of.1,
+        })
     }
 
     /// Whether programs read `~/.config/openclaw/gateway.env`: not where another state directory is

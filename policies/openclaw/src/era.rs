@@ -51,6 +51,11 @@ pub enum Place {
     Remote,
 }
 
+impl Place {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Call, Self::Env, Self::LegacyEnv, Self::Auth, Self::Remote];
+}
+
 /// What an order holds for; the last row that holds is the one in force.
 struct Row {
     since: Version,

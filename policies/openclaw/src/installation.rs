@@ -2,7 +2,7 @@
 
 use precedent_guest::{Location, Presence, Snapshot};
 
-use crate::{Place, Program, Version, call::Call};
+use crate::{Place, Program, Service, Version, call::Call, environment};
 
 /// Whether the configuration speaks of a gateway here or of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +137,22 @@ pub struct Installation<'s> {
     pub in_service: bool,
     /// `OPENCLAW_GATEWAY_URL` is set: clients then take credentials from the environment only.
     pub url_override: bool,
+    /// What is asked for each program anew, and is the same for all of them.
+    known: Known<'s>,
+}
+
+/// What was looked up once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known<'s> {
+    pub(crate) is_readable: bool,
+    /// The places in the definitions of services.
+    pub(crate) defined: Vec<Location<'s>>,
+    pub(crate) gateway: Option<Service>,
+    pub(crate) node: Option<Service>,
+    /// The places that programs look at, and those at which they find a variable without a service.
+    pub(crate) places: Vec<(Credential, Place, Location<'s>)>,
+    pub(crate) token: Vec<Location<'s>>,
+    pub(crate) password: Vec<Location<'s>>,
 }
 
 impl<'s> Installation<'s> {
@@ -144,7 +160,7 @@ impl<'s> Installation<'s> {
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
         let version = detect(snapshot);
-        Self {
+        let mut installation = Self {
             snapshot,
             version: version.unwrap_or(Version::NEWEST),
             version_known: version.is_some(),
@@ -157,13 +173,53 @@ impl<'s> Installation<'s> {
             ),
             in_service: snapshot.fact("service-kind") == Some("gateway"),
             url_override: snapshot.fact("gateway-url").is_some(),
+            known: Known::default(),
+        };
+        installation.look_up();
+        installation
+    }
+
+    fn look_up(&mut self) {
+        self.known.is_readable = true;
+        for location in self.snapshot.locations() {
+            if location.name.starts_with("config.") && location.is_unreadable() {
+                self.known.is_readable = false;
+            }
+            if environment::is_defined(location) {
+                self.known.defined.push(location);
+            }
         }
+        self.known.gateway = self.services(Program::Gateway).into_iter().next();
+        self.known.node = self.services(Program::NodeHost).into_iter().next();
+        let each = [Credential::Token, Credential::Password].into_iter();
+        let each = each.flat_map(|of| Place::ALL.map(|place| (of, place)));
+        let places = each.filter_map(|(of, place)| Some((of, place, self.location(of.at(place))?)));
+        self.known.places = places.collect();
+        self.look_up_variables();
+    }
+
+    /// What depends on the release.
+    fn look_up_variables(&mut self) {
+        self.known.token = self.find_variables(None, Credential::Token);
+        self.known.password = self.find_variables(None, Credential::Password);
+    }
+
+    /// What stands at a place; none where the deployment does not have it.
+    pub(crate) fn at(&self, credential: Credential, place: Place) -> Option<Location<'s>> {
+        let mut places = self.known.places.iter();
+        places.find(|at| at.0 == credential && at.1 == place).map(|at| at.2)
+    }
+
+    pub(crate) fn known(&self) -> &Known<'s> {
+        &self.known
     }
 
     /// The same installation under another release.
     #[must_use]
     pub fn as_of(&self, version: Version) -> Self {
-        Self { version, version_known: true, ..self.clone() }
+        let mut then = Self { version, version_known: true, ..self.clone() };
+        then.look_up_variables();
+        then
     }
 
     /// How clients authenticate. Where `gateway.auth.mode` is not set, a password makes it
@@ -197,10 +253,7 @@ impl<'s> Installation<'s> {
     /// whole before it looks at any part, and refuses it whole.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        !self
-            .snapshot
-            .locations()
-            .any(|location| location.name.starts_with("config.") && location.is_unreadable())
+        self.known.is_readable
     }
 
     /// The host of another gateway that the node host connects to; none where it is this one's.

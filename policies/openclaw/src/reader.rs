@@ -65,17 +65,20 @@ impl<'i, 's> Reader<'i, 's> {
     /// What stands at a place for this program: of several files that could set a variable, the one
     /// that does.
     pub(crate) fn at(&self, credential: Credential, place: Place) -> Option<Location<'s>> {
-        let all = self.all_at(credential, place);
-        all.iter().find(|location| !location.is_unset()).or(all.first()).copied()
+        let mut all = self.all_at(credential, place);
+        let first = all.next()?;
+        let mut set = [first].into_iter().chain(all).filter(|location| !location.is_unset());
+        Some(set.next().unwrap_or(first))
     }
 
-    fn all_at(&self, credential: Credential, place: Place) -> Vec<Location<'s>> {
-        match place {
-            Place::Env => self.environment(credential).to_vec(),
+    fn all_at(&self, credential: Credential, place: Place) -> impl Iterator<Item = Location<'s>> {
+        let (variables, other): (&[Location<'s>], _) = match place {
+            Place::Env => (self.environment(credential), None),
             // Nobody embeds the variables of the earlier name.
-            Place::LegacyEnv if !self.has_environment || self.is_service => Vec::new(),
-            place => self.installation.location(credential.at(place)).into_iter().collect(),
-        }
+            Place::LegacyEnv if !self.has_environment || self.is_service => (&[], None),
+            place => (&[], self.installation.at(credential, place)),
+        };
+        variables.iter().copied().chain(other)
     }
 
     /// Whether a reference leads to the credential's own variable, and this program has another one
@@ -157,7 +160,7 @@ impl<'i, 's> Reader<'i, 's> {
         follows: impl Fn(Place) -> bool,
     ) -> Winner<'s> {
         let all = places.iter().flat_map(|place| {
-            self.all_at(credential, *place).into_iter().map(move |location| (*place, location))
+            self.all_at(credential, *place).map(move |location| (*place, location))
         });
         let ranking = all.fold(Ranking::default(), |ranking, (place, location)| {
             let one = Ranking::default().then(Some(location), "");
