@@ -1,5 +1,6 @@
 //! Agents in one process on a store in memory, beat by beat: what is decided, sent, refused and followed.
 
+#[allow(dead_code, reason = "agents in processes of their own want more of it")]
 mod node;
 mod rotation;
 
@@ -108,10 +109,36 @@ fn what_came_is_removed_from_the_store_and_used_once() {
     let put = Transaction::default().put(&sealed.key, sealed.value.clone());
     store.commit(put).unwrap();
     nodes.told.lock().unwrap().clear();
-    settled(&nodes, &store);
+    {
+        // `b` is there, and does nothing.
+        let (tell_a, tell_b) = (nodes.teller("a"), nodes.teller("b"));
+        let mut b = nodes.agent("b", &store, &tell_b);
+        b.beat(NO_TIME);
+        let mut a = nodes.agent("a", &store, &tell_a);
+        (0..4).for_each(|_| a.beat(NO_TIME));
+    }
     let told = nodes.heard("not-sent");
     assert!(told.iter().any(|line| line.contains("it was used here before")), "{told:?}");
+    assert_eq!(nodes.access("a"), "canary-access-a");
+    settled(&nodes, &store);
     assert_eq!(nodes.access("a"), "canary-access-b", "and a new one came");
+}
+
+/// The copy that lasts longest is on a node that is gone: what is needed of it would never come.
+#[test]
+fn a_node_that_is_gone_is_asked_for_nothing() {
+    let nodes = Nodes::new(&["a", "b", "gone"], "nodes", FLEET);
+    nodes.log_in("a", "canary-access-a", 24);
+    nodes.log_in("b", "canary-access-b", 12);
+    nodes.log_in("gone", "canary-access-gone", 48);
+    let store = MemoryStore::default();
+    settled(&nodes, &store);
+    nodes.log_in("a", "canary-access-a", -1);
+    let tellers: Vec<_> = ["a", "b"].iter().map(|name| nodes.teller(name)).collect();
+    let mut agents =
+        vec![nodes.agent("a", &store, &tellers[0]), nodes.agent("b", &store, &tellers[1])];
+    settle(&mut agents);
+    assert_eq!(nodes.access("a"), "canary-access-b", "{:#?}", nodes.told.lock().unwrap());
 }
 
 /// Whoever can write to the store brings back what was assigned before, or writes in the name of another.

@@ -62,7 +62,7 @@ use crate::{Error, handover::Signer, record::RecordError};
 pub use agent::{Agent, Happening, Standing};
 pub use assignment::{Assignment, Decided, Send, Terms};
 pub use follow::{Accepted, Carried, Hand};
-pub use guard::Guard;
+pub use guard::{Guard, Holder};
 pub use kept::{FleetFolder, fleet_key, read_fleet_key, write_fleet_key};
 pub use lead::{Board, Leader, preview};
 pub use renewal::{Renewal, Renewer, renew};

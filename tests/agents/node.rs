@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -65,6 +66,8 @@ impl World for Home {
 pub(crate) struct Nodes {
     folder: TempDir,
     pub(crate) names: Vec<String>,
+    /// The part of every manifest that says who they are.
+    peers: String,
     /// How far each clock is off, in seconds.
     clocks: BTreeMap<String, Arc<AtomicI64>>,
     /// What happened on each.
@@ -79,7 +82,7 @@ impl Nodes {
         write_fleet_key(&folder.path().join("fleet.key")).unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let clocks = names.iter().map(|name| (name.clone(), Arc::default())).collect();
-        let nodes = Self { folder, names, clocks, told: Arc::default() };
+        let mut nodes = Self { folder, names, peers: String::new(), clocks, told: Arc::default() };
         let mut peers = String::new();
         for name in &nodes.names {
             let identity = nodes.state(name).make_identity().unwrap();
@@ -93,15 +96,32 @@ impl Nodes {
             });
             nodes.write(name, ".openclaw/openclaw.json", &config.to_string());
         }
+        nodes.peers = peers;
         for name in &nodes.names {
-            let text = format!(
-                "deployment.preset = \"openclaw\"\npolicy.name = \"{policy}\"\n{}\n{peers}",
-                more.replace("$NODE", name)
-                    .replace("$DIR", &nodes.folder.path().display().to_string())
-            );
-            nodes.write(name, "precedent.toml", &text);
+            nodes.manifest(name, policy, more);
         }
         nodes
+    }
+
+    /// Gives a node a manifest: see [`Nodes::new`].
+    pub(crate) fn manifest(&self, name: &str, policy: &str, more: &str) {
+        let more = more.replace("$NODE", name);
+        let more = more.replace("$DIR", &self.folder.path().display().to_string());
+        let head = format!("deployment.preset = \"openclaw\"\npolicy.name = \"{policy}\"\n");
+        self.write(name, "precedent.toml", &format!("{head}{more}\n{}", self.peers));
+    }
+
+    /// The folder of the fleet: each node has one below it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program that knows this node's home and state, and nothing else.
+    pub(crate) fn at_home(&self, command: &mut process::Command, name: &str) {
+        command.env_clear().current_dir(self.path(name, ""));
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.path(name, ""));
+        command.env("NODE", name).env("PRECEDENT_STATE_DIR", self.path(name, "state"));
+        command.env("PRECEDENT_CACHE_DIR", self.folder.path().join("compiled"));
     }
 
     pub(crate) fn path(&self, name: &str, path: &str) -> PathBuf {
@@ -115,7 +135,10 @@ impl Nodes {
     pub(crate) fn write(&self, name: &str, path: &str, text: &str) {
         let path = self.path(name, path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        // Whole, for who reads at the same time.
+        let file = tempfile::NamedTempFile::new_in(path.parent().unwrap()).unwrap();
+        fs::write(file.path(), text).unwrap();
+        file.persist(path).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str, path: &str) -> String {
@@ -125,20 +148,32 @@ impl Nodes {
     /// Gives the agent `main` of a node a login that ends in so many hours, or ended before.
     pub(crate) fn log_in(&self, name: &str, access: &str, hours: i64) {
         let ends = i64::try_from(now_in_ms()).unwrap() + hours * i64::try_from(HOUR).unwrap();
+        self.log_in_until(name, "main", access, ends);
+    }
+
+    /// Gives an agent of a node a login that ends then, in milliseconds since 1970; what would renew it ended.
+    pub(crate) fn log_in_until(&self, name: &str, agent: &str, access: &str, ends: i64) {
         let login = json!({
             "type": "oauth", "provider": "openai-codex", "accountId": "acct-1",
             "access": access, "refresh": format!("canary-refresh-{name}"), "expires": ends,
             "refreshExpires": now_in_ms() - HOUR,
         });
         let store = json!({"version": 1, "profiles": {CODEX: login}});
-        self.write(name, ".openclaw/agents/main/agent/auth-profiles.json", &store.to_string());
+        let path = format!(".openclaw/agents/{agent}/agent/auth-profiles.json");
+        self.write(name, &path, &store.to_string());
     }
 
     /// The access token that the agent `main` of a node has.
     pub(crate) fn access(&self, name: &str) -> String {
-        let text = self.read(name, ".openclaw/agents/main/agent/auth-profiles.json");
+        self.login(name, "main").0
+    }
+
+    /// The access token that an agent of a node has, and until when, in seconds since 1970.
+    pub(crate) fn login(&self, name: &str, agent: &str) -> (String, u64) {
+        let text = self.read(name, &format!(".openclaw/agents/{agent}/agent/auth-profiles.json"));
         let store: Value = serde_json::from_str(&text).unwrap();
-        store["profiles"][CODEX]["access"].as_str().unwrap().to_owned()
+        let login = &store["profiles"][CODEX];
+        (login["access"].as_str().unwrap().to_owned(), login["expires"].as_u64().unwrap() / 1000)
     }
 
     /// Sets a clock ahead, or back.

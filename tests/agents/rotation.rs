@@ -8,12 +8,12 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use precedent::fleet::{
-    Direction, Driver, FleetError, Roster, Rotation, RotationFault, Space, Stage, Start, fleet_key,
-    store::MemoryStore,
+    Direction, Driver, FleetError, Roster, Rotation, RotationFault, Space, Stage, Start, Store,
+    fleet_key, store::MemoryStore,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -43,8 +43,27 @@ interval-seconds = 1
 
 [fleet.rotation]
 accepts = ["server.next"]
-after = ["sh", "-c", "test ! -e $DIR/$NODE/broken"]
+after = ["sh", "-c", "test ! -e $DIR/$NODE/broken && cp $DIR/$NODE/.openclaw/openclaw.json $DIR/$NODE/read"]
 "#;
+
+/// What the servers of a node read last: they read when they are told to.
+fn accepted(nodes: &Nodes, name: &str) -> (String, Option<String>) {
+    let path = nodes.path(name, "read");
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| nodes.read(name, CONFIG));
+    let config: Value = serde_json::from_str(&text).unwrap_or_else(|_| config(nodes, name));
+    let auth = &config["gateway"]["auth"];
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    (text(&auth["token"]).unwrap(), text(&auth["tokenNext"]))
+}
+
+/// Stops what runs until it is told to.
+struct Stops<'s>(&'s AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Nodes with agents that run, and programs on each that call the servers of all.
 struct Running<'n> {
@@ -87,6 +106,8 @@ impl Running<'_> {
     fn during<T>(&self, some: &[&str], work: impl FnOnce(&Self) -> T) -> T {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            // However it ends: the threads are waited for.
+            let _stops = Stops(&stop);
             for name in some {
                 let (store, stop) = (self.store.clone(), &stop);
                 scope.spawn(move || {
@@ -100,12 +121,20 @@ impl Running<'_> {
                     thread::sleep(Duration::from_millis(1));
                 }
             });
-            // Until all are there, the first time.
-            thread::sleep(Duration::from_millis(1500));
-            let done = work(self);
-            stop.store(true, Ordering::Relaxed);
-            done
+            self.are_there(some.len());
+            work(self)
         })
+    }
+
+    /// Waits until all agents have published something and are alive.
+    fn are_there(&self, count: usize) {
+        for prefix in ["/precedent/test/reports/", "/precedent/test/alive/"] {
+            let begun = Instant::now();
+            while self.store.list(prefix).unwrap().entries.len() < count {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{prefix}");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 
     fn call_all(&self) {
@@ -113,7 +142,7 @@ impl Running<'_> {
         for client in names {
             let (_, _, token) = tokens(self.nodes, client);
             for server in names {
-                let (own, also, _) = tokens(self.nodes, server);
+                let (own, also) = accepted(self.nodes, server);
                 self.calls.fetch_add(1, Ordering::Relaxed);
                 if token != own && Some(&token) != also.as_ref() {
                     self.refused.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +183,7 @@ impl Running<'_> {
     fn is_clean(&self) {
         assert!(self.calls.load(Ordering::Relaxed) > 100);
         assert_eq!(self.refused.load(Ordering::Relaxed), 0);
-        let sealed = precedent::fleet::Store::list(&self.store, "/precedent/test/sealed/").unwrap();
+        let sealed = self.store.list("/precedent/test/sealed/").unwrap();
         assert!(sealed.entries.is_empty(), "{sealed:?}");
         for entry in self.store.read_everything() {
             assert!(!String::from_utf8_lossy(&entry.value).contains("canary-"), "{}", entry.key);
@@ -198,6 +227,10 @@ fn it_stops_at_the_first_failure_and_is_resumed_from_another_node() {
         let rotation = running.driver("c", 30, |driver| driver.resume("gateway-token")).unwrap();
         assert!(rotation.is_over());
     });
+    // What the gateway read last is what stands there: also at the node where that failed at first.
+    for name in &nodes.names {
+        assert_eq!(nodes.read(name, "read"), nodes.read(name, CONFIG), "{name}");
+    }
     assert_eq!(running.everywhere(), only(NEW), "{:#?}", nodes.told.lock().unwrap());
     running.is_clean();
 }

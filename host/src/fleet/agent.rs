@@ -17,6 +17,7 @@ use super::{
     lead::Ground,
     report::digest,
     rotation::Stepper,
+    signed,
     store::{LeaseId, Revision},
     transfer::{End, SentAt, Went},
 };
@@ -66,6 +67,8 @@ pub enum Happening<'h> {
     NotFollowed(&'h str),
     /// What was carried out.
     Changed(&'h [String]),
+    /// What is left to a person after that, such as a restart.
+    LeftToYou(&'h str),
     /// How the node stands by now.
     State(&'h NodeState),
     /// A secret is on its way to another node.
@@ -88,6 +91,8 @@ pub enum Happening<'h> {
         credential: &'h str,
         /// The step.
         stage: String,
+        /// Why it failed, if it did.
+        failed: Option<String>,
     },
     /// Something failed; the node goes on.
     Failed(&'h FleetError),
@@ -112,11 +117,15 @@ impl fmt::Display for Happening<'_> {
             }
             Self::NotFollowed(why) => write!(f, "an assignment is not followed: {why}"),
             Self::Changed(changes) => write!(f, "changed: {}", changes.join(", ")),
+            Self::LeftToYou(step) => write!(f, "left to you: {step}"),
             Self::State(state) => write!(f, "{state}"),
             Self::Sent { to, credential } => write!(f, "{credential} is on its way to {to}"),
             Self::NotSent { what, why } => write!(f, "{what}: {why}"),
-            Self::Stepped { credential, stage } => {
+            Self::Stepped { credential, stage, failed: None } => {
                 write!(f, "rotation of {credential}: `{stage}` is done here")
+            }
+            Self::Stepped { credential, stage, failed: Some(why) } => {
+                write!(f, "rotation of {credential}: `{stage}` failed here: {why}")
             }
             Self::Failed(error) => write!(f, "{error}"),
         }
@@ -137,6 +146,7 @@ impl Happening<'_> {
             Self::Follows { .. } => "follows",
             Self::NotFollowed(_) => "not-followed",
             Self::Changed(_) => "changed",
+            Self::LeftToYou(_) => "left-to-you",
             Self::State(_) => "state",
             Self::Sent { .. } => "sent",
             Self::NotSent { .. } => "not-sent",
@@ -151,9 +161,11 @@ impl Happening<'_> {
         match self {
             Self::CutOff(_)
             | Self::Alone { .. }
+            | Self::LeftToYou(_)
             | Self::NotFollowed(_)
             | Self::NotSent { .. }
             | Self::Failed(_) => true,
+            Self::Stepped { failed, .. } => failed.is_some(),
             Self::State(state) => !matches!(state, NodeState::InOrder | NodeState::Unassigned),
             _ => false,
         }
@@ -207,11 +219,15 @@ pub struct Agent<'a> {
     follows: Option<Assignment>,
     /// The revision of what stood in the store for it when it last looked.
     looked_at: Revision,
+    /// The moment at which it looked.
+    position: Revision,
     stands: NodeState,
     /// What it saw last, what tells that from others, and when it looked.
     saw: Option<(Seen, String, u64)>,
     /// What tells what it published last from others, and when that was.
     published: Option<(String, u64)>,
+    /// The number of that.
+    count: Option<u64>,
     /// Digest of what it saw when it last carried out what it follows.
     carried: Option<String>,
     needs: Vec<(String, Send)>,
@@ -227,6 +243,8 @@ pub struct Agent<'a> {
     is_connected: bool,
     cut_off: Option<(Instant, u64, String)>,
     is_alone: bool,
+    /// What failed last: told once.
+    failure: Option<String>,
     kept: Option<String>,
 }
 
@@ -274,9 +292,12 @@ impl<'a> Agent<'a> {
             session,
             follows,
             looked_at: 0,
+            position: 0,
             stands: NodeState::Unassigned,
             saw: None,
             published: None,
+            count: None,
+            failure: None,
             rotated: BTreeSet::new(),
             carried: None,
             needs: Vec::new(),
@@ -328,8 +349,9 @@ impl<'a> Agent<'a> {
     pub fn beat(&mut self, wait: Duration) {
         let begun = Instant::now();
         match self.round(wait) {
-            Ok(()) => {}
-            Err(FleetError::Store(error)) if error.is_retryable() => {
+            Ok(()) => self.failure = None,
+            // Whom it does not let in any more goes on alone too.
+            Err(FleetError::Store(error)) => {
                 self.without_store(&error);
                 // A store that refuses at once is not asked all the time.
                 std::thread::sleep(
@@ -337,7 +359,11 @@ impl<'a> Agent<'a> {
                 );
             }
             Err(error) => {
-                (self.tell)(&Happening::Failed(&error));
+                let why = error.to_string();
+                if self.failure.as_ref() != Some(&why) {
+                    (self.tell)(&Happening::Failed(&error));
+                    self.failure = Some(why);
+                }
                 std::thread::sleep(wait.min(Duration::from_secs(1)));
             }
         }
@@ -353,7 +379,12 @@ impl<'a> Agent<'a> {
         if !mem::replace(&mut self.is_connected, true) {
             (self.tell)(&Happening::Connected);
         }
-        (self.cut_off, self.is_alone) = (None, false);
+        self.cut_off = None;
+        if mem::take(&mut self.is_alone) {
+            // What others have can come again.
+            self.gone.clear();
+            self.carried = None;
+        }
         self.publish()?;
         self.lead_or_not(lease)?;
         self.look()?;
@@ -397,14 +428,16 @@ impl<'a> Agent<'a> {
     fn publish(&mut self) -> Result<(), FleetError> {
         let (seen, saw) = self.see();
         let now = self.now();
-        let tells = digest(&(&saw, self.generation(), &self.stands));
+        let tells = digest(&(&saw, self.generation(), &self.stands, &self.needs));
         let is_old = self.published.as_ref().is_none_or(|(_, at)| self.is_old(*at, now));
         if !is_old && self.published.as_ref().is_some_and(|(known, _)| *known == tells) {
             return Ok(());
         }
         let report = Report {
+            count: self.next_count(now)?,
             generation: self.generation(),
             state: self.stands.clone(),
+            wants: self.needs.clone(),
             ..Report::new(self.roster.me(), seen, &self.key, self.host.policy().digest(), now)
         };
         let whose = (self.roster.fleet(), &self.identity);
@@ -417,29 +450,53 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
+    /// The number of the next report. Who starts goes on after what it published before, also where its clock was
+    /// ahead then.
+    fn next_count(&mut self, now: u64) -> Result<u64, FleetError> {
+        let last = match self.count {
+            Some(last) => last,
+            None => {
+                let entry = self.store.get(&self.space.report(self.roster.me()))?;
+                let own = entry.and_then(|entry| signed::read(&self.roster, &entry.value).ok());
+                own.map_or(0, |report: Report| report.count)
+            }
+        };
+        let next = now.max(last.saturating_add(1));
+        self.count = Some(next);
+        Ok(next)
+    }
+
     fn lead_or_not(&mut self, lease: LeaseId) -> Result<(), FleetError> {
         if !self.roster.may_lead(self.roster.me()) {
             return Ok(());
         }
+        // Also where it is elected again: another one may have decided in between.
+        if self.session.leading().is_none() && self.lead.take().is_some() {
+            (self.tell)(&Happening::LeadsNoMore);
+        }
         if !self.session.campaign(lease)? {
-            if self.lead.take().is_some() {
-                (self.tell)(&Happening::LeadsNoMore);
-            }
             return Ok(());
         }
         if self.lead.is_none() {
             let mut board = Board::read(self.store, &self.space, &self.roster)?;
             // Who starts with all the others decides when they are there.
             board.settle(self.store, &self.space, &self.roster)?;
-            let leader = Leader::begin(self.store, &self.space, &self.roster)?;
-            self.lead = Some((leader, board));
+            self.lead = Some((Leader::default(), board));
             (self.tell)(&Happening::Leads);
         }
         let now = self.now();
         let key = told_by(&self.key);
         let Some((leader, board)) = &mut self.lead else { return Ok(()) };
-        let ground =
-            Ground { policy: self.host.policy(), settings: &self.spec.settings, key: &key };
+        board.see_who_is_there(self.store, &self.space)?;
+        if leader.is_due(now, self.spec.interval) {
+            leader.read(self.store, &self.space, &self.roster, board)?;
+        }
+        let ground = Ground {
+            policy: self.host.policy(),
+            settings: &self.spec.settings,
+            key: &key,
+            phase: None,
+        };
         let decided = leader.decide(board, ground, (now, self.spec.interval));
         if decided.is_empty() {
             return Ok(());
@@ -460,7 +517,11 @@ impl<'a> Agent<'a> {
 
     /// Looks at what stands in the store for this node.
     fn look(&mut self) -> Result<(), FleetError> {
-        let entry = self.store.get(&self.space.assignment(self.roster.me()))?;
+        // A listing for its moment: to wait after it, also where nothing has happened for so long that the moment of
+        // what stands there is not kept any more.
+        let listing = self.store.list(&self.space.assignment(self.roster.me()))?;
+        self.position = listing.revision;
+        let entry = listing.entries.into_iter().next();
         let Some(entry) = entry.filter(|entry| entry.changed != self.looked_at) else {
             return Ok(());
         };
@@ -492,7 +553,7 @@ impl<'a> Agent<'a> {
 
     fn send(&mut self, lease: LeaseId) -> Result<(), FleetError> {
         let Some(assignment) = &self.follows else { return Ok(()) };
-        if assignment.terms.sends.is_empty() {
+        if assignment.terms.sends.is_empty() && self.sent.is_empty() {
             return Ok(());
         }
         let mut sent = mem::take(&mut self.sent);
@@ -516,6 +577,11 @@ impl<'a> Agent<'a> {
     /// Takes what came for this node; whether something did that it waits for.
     fn receive(&mut self) -> Result<bool, FleetError> {
         if self.needs.is_empty() {
+            if !self.gone.is_empty() && self.end().has_come()? {
+                // Whom this node waited for in vain is there after all.
+                self.gone.clear();
+                self.carried = None;
+            }
             return Ok(false);
         }
         let mut hand = mem::take(&mut self.hand);
@@ -541,11 +607,12 @@ impl<'a> Agent<'a> {
         let rotations = stepper.rotations()?;
         let mut stepped = false;
         for rotation in &rotations {
-            if stepper.step(rotation)? {
+            if let Some(came) = stepper.step(rotation)? {
                 stepped = true;
                 let (credential, stage) =
                     (rotation.credential.as_str(), rotation.stage.to_string());
-                (self.tell)(&Happening::Stepped { credential, stage });
+                let failed = came.err();
+                (self.tell)(&Happening::Stepped { credential, stage, failed });
             }
         }
         let rotated: BTreeSet<String> =
@@ -576,7 +643,7 @@ impl<'a> Agent<'a> {
             rotated: &self.rotated,
         };
         let carried = follower.carry_out(assignment, &self.hand, &self.gone);
-        let Carried { state, needs, changed } = match carried {
+        let Carried { state, needs, changed, steps } = match carried {
             Ok(carried) => carried,
             Err(FleetError::Host(error)) => Carried::failed(error.in_one_line()),
             Err(error) => return Err(error),
@@ -590,6 +657,9 @@ impl<'a> Agent<'a> {
         self.needs = needs;
         if !changed.is_empty() {
             (self.tell)(&Happening::Changed(&changed));
+        }
+        for step in &steps {
+            (self.tell)(&Happening::LeftToYou(step));
         }
         if self.stands != state {
             (self.tell)(&Happening::State(&state));
@@ -622,7 +692,7 @@ impl<'a> Agent<'a> {
             return Ok(());
         }
         let key = self.space.assignment(self.roster.me());
-        match self.store.wait(&key, self.looked_at, wait) {
+        match self.store.wait(&key, self.position, wait) {
             Ok(_) | Err(StoreError::Forgotten) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     Host, Proposal, Ruling,
+    apply::Status,
     model::Severity,
-    plan::{Change, Plan},
+    plan::{Change, Plan, Step},
     secret::{Fingerprint, Key},
 };
 
@@ -67,6 +68,8 @@ pub struct Carried {
     pub needs: Vec<(String, Send)>,
     /// What was changed.
     pub changed: Vec<String>,
+    /// What is left to a person after that.
+    pub steps: Vec<String>,
 }
 
 /// Looks at what stands in the store for this node. What is followed is kept on the disk first.
@@ -141,7 +144,7 @@ impl Follower<'_> {
             let whose: BTreeSet<&str> = needs.iter().map(|(node, _)| node.as_str()).collect();
             let whose: Vec<&str> = whose.into_iter().collect();
             let state = NodeState::Waiting(format!("for secrets of {}", whose.join(", ")));
-            return Ok(Carried { state, needs, changed: Vec::new() });
+            return Ok(Carried { needs, ..Carried::of(state) });
         }
         let Some(plan) = proposal.plan().filter(|plan| !plan.changes().is_empty()) else {
             return Ok(Carried::of(state(&proposal)));
@@ -150,20 +153,21 @@ impl Follower<'_> {
             let what = format!("for the rotation of {credential}");
             return Ok(Carried::of(NodeState::Waiting(what)));
         }
-        let changed = plan.changes().iter().map(Change::in_words).collect();
         let applied = turn.apply(&proposal);
         self.host.record(&proposal, Some(&applied));
-        if let Err(error) = applied {
-            let why = error.to_string();
-            return Ok(Carried {
-                state: NodeState::Failed(why),
-                needs: Vec::new(),
-                changed: Vec::new(),
-            });
-        }
+        let outcome = match applied {
+            Ok(outcome) => outcome,
+            Err(error) => return Ok(Carried::failed(error.to_string())),
+        };
+        let done = plan.changes().iter().zip(&outcome.changes);
+        let done = done.filter(|(_, came)| came.status == Status::Applied);
+        let changed: Vec<String> = done.map(|(change, _)| change.in_words()).collect();
+        // Where nothing was written, nothing need follow.
+        let steps = if changed.is_empty() { &[] } else { plan.steps() };
+        let steps = steps.iter().map(in_words).collect();
         // What is true now, as the next run will see it.
         let state = state(&self.proposal(assignment, hand, gone)?);
-        Ok(Carried { state, needs: Vec::new(), changed })
+        Ok(Carried { state, needs: Vec::new(), changed, steps })
     }
 
     /// What the policy says by now of what is here, with what of the others it was assigned to be shown.
@@ -226,7 +230,14 @@ impl Carried {
     }
 
     fn of(state: NodeState) -> Self {
-        Self { state, needs: Vec::new(), changed: Vec::new() }
+        Self { state, needs: Vec::new(), changed: Vec::new(), steps: Vec::new() }
+    }
+}
+
+fn in_words(step: &Step) -> String {
+    match step {
+        Step::Restart { consumer, reason } => format!("restart {consumer}: {reason}"),
+        Step::Alert { message, .. } => message.clone(),
     }
 }
 

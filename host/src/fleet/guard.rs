@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FleetError, Space, Store, StoreError,
     session::LEASE,
-    store::{Committed, Condition, LeaseId, Revision, Transaction},
+    store::{Committed, Condition, Entry, LeaseId, Revision, Transaction},
 };
 use crate::record::moment;
 
@@ -27,11 +27,24 @@ pub struct Guard<'s> {
     made: Revision,
 }
 
-/// Who has it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Holder {
-    node: String,
-    since: u64,
+/// Who does what only one node may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// What it does, such as `renew/oauth:openai-codex:default`.
+    #[serde(default, skip_deserializing)]
+    pub what: String,
+    /// The node.
+    pub node: String,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+}
+
+impl Holder {
+    pub(super) fn read(prefix: &str, entry: &Entry) -> Option<Self> {
+        let holder: Self = serde_json::from_slice(&entry.value).ok()?;
+        Some(Self { what: Space::name(prefix, &entry.key), ..holder })
+    }
 }
 
 impl<'s> Guard<'s> {
@@ -48,7 +61,7 @@ impl<'s> Guard<'s> {
         wait: Duration,
     ) -> Result<Self, FleetError> {
         let key = space.guard(name);
-        let holder = Holder { node: node.to_owned(), since: now };
+        let holder = Holder { what: name.to_owned(), node: node.to_owned(), since: now };
         let value = serde_json::to_vec(&holder).unwrap_or_default();
         let lease = store.lease(LEASE)?;
         let begun = Instant::now();

@@ -94,6 +94,8 @@ impl FleetFolder {
 
 #[allow(clippy::disallowed_methods, reason = "what is kept of the fleet is this host's own")]
 fn put(path: &Path, bytes: &[u8], over: bool) -> io::Result<()> {
+    // A bare name has no folder to be looked up in.
+    let path = &std::path::absolute(path)?;
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Of mode 0600, as all that is made so.
     let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;

@@ -18,7 +18,12 @@ use super::{
     store::{Change, Committed, Condition, Entry, Revision, Transaction},
     view::{Copies, Foreign, show},
 };
-use crate::{decide::Policy, handover::NodeIdentity, secret::Key};
+use crate::{
+    decide::Policy,
+    handover::NodeIdentity,
+    model::{Phase, Snapshot},
+    secret::Key,
+};
 
 /// How many assignments are written at once; beside them stand the generation and its conditions.
 const BATCH: usize = Transaction::MOST - 4;
@@ -35,6 +40,8 @@ pub struct Board {
     pub reports: BTreeMap<String, Report>,
     /// What is not believed, and why, by the node that it is said to be of.
     pub unbelieved: BTreeMap<String, String>,
+    /// The nodes whose agents run.
+    pub alive: BTreeSet<String>,
     revision: Revision,
 }
 
@@ -51,7 +58,20 @@ impl Board {
         for entry in &listing.entries {
             board.take(&prefix, entry, roster);
         }
+        board.see_who_is_there(store, space)?;
         Ok(board)
+    }
+
+    /// Sees whose agents run.
+    pub(super) fn see_who_is_there(
+        &mut self,
+        store: &dyn Store,
+        space: &Space,
+    ) -> Result<(), StoreError> {
+        let prefix = space.alive("");
+        let entries = store.list(&prefix)?.entries;
+        self.alive = entries.iter().map(|entry| Space::name(&prefix, &entry.key)).collect();
+        Ok(())
     }
 
     /// Waits until a node publishes something; whether one did.
@@ -74,8 +94,8 @@ impl Board {
                 Change::Put(entry) => self.take(&prefix, entry, roster),
                 Change::Removed(key) => {
                     let node = Space::name(&prefix, key);
-                    self.reports.remove(node);
-                    self.unbelieved.remove(node);
+                    self.reports.remove(&node);
+                    self.unbelieved.remove(&node);
                 }
             }
         }
@@ -99,10 +119,11 @@ impl Board {
         let why = match signed::read::<Report>(roster, &entry.value) {
             Ok(report) if report.node == node => {
                 // What a node published before may be brought back by who can write to the store.
-                let is_older = self.reports.get(node).is_some_and(|known| report.at < known.at);
+                let is_older =
+                    self.reports.get(&node).is_some_and(|known| report.count < known.count);
                 if !is_older {
-                    self.unbelieved.remove(node);
-                    self.reports.insert(node.to_owned(), report);
+                    self.unbelieved.remove(&node);
+                    self.reports.insert(node, report);
                     return;
                 }
                 "it is older than what the node published last".to_owned()
@@ -110,7 +131,7 @@ impl Board {
             Ok(report) => format!("it is {}'s, and was put in the place of another", report.node),
             Err(why) => why.to_string(),
         };
-        self.unbelieved.insert(node.to_owned(), why);
+        self.unbelieved.insert(node, why);
     }
 }
 
@@ -123,26 +144,51 @@ pub(super) struct Ground<'g> {
     pub(super) settings: &'g Value,
     /// What the fleet's key is told by.
     pub(super) key: &'g str,
+    /// For what it is asked, where that is not what each node says.
+    pub(super) phase: Option<Phase>,
 }
 
-/// What the policy says by now for every node, whoever leads: nothing is handed out.
+/// What the policy says by now for every node, whoever leads: nothing is handed out. With a phase, what it would
+/// say if it were asked for that, such as before a restart.
 #[must_use]
 pub fn preview(
     board: &Board,
     (policy, settings): (&Policy, &Value),
     key: &Key,
-    now: u64,
+    (now, phase): (u64, Option<Phase>),
 ) -> BTreeMap<String, Terms> {
     let told = told_by(key);
-    let ground = Ground { policy, settings, key: &told };
+    let ground = Ground { policy, settings, key: &told, phase };
     Leader::default().decide(board, ground, (now, Duration::ZERO))
+}
+
+/// What came of asking for one node.
+#[derive(Debug, Clone)]
+struct Answer {
+    node: String,
+    /// What it was asked on.
+    input: String,
+    terms: Terms,
+    /// What the node needs of others.
+    needs: Vec<(String, Send)>,
+    /// The nodes that were left out, for what is needed of them cannot come: their agents do not run.
+    without: BTreeSet<String>,
+}
+
+impl Answer {
+    /// Whether it holds: on the same, and with the same nodes there.
+    fn holds(&self, input: &str, alive: &BTreeSet<String>) -> bool {
+        self.input == input
+            && self.needs.iter().all(|(from, _)| alive.contains(from))
+            && self.without.is_disjoint(alive)
+    }
 }
 
 /// The elected node, for as long as it is.
 #[derive(Debug, Default)]
 pub struct Leader {
     /// What was decided on what, by node: it is not decided again on the same.
-    known: HashMap<String, (String, Terms)>,
+    known: HashMap<String, Answer>,
     /// The digests of what is handed out, by node.
     handed: HashMap<String, String>,
     /// Until when what is known holds: time alone may change what is decided.
@@ -150,22 +196,34 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// A leader that knows what its predecessors handed out.
-    pub(super) fn begin(
+    /// Whether it is time to read what is handed out, and to decide on all: a clock that was set back counts as
+    /// time.
+    pub(super) fn is_due(&self, now: u64, holds: Duration) -> bool {
+        now >= self.until || now.saturating_add(holds.as_secs()) < self.until
+    }
+
+    /// Reads what is handed out, by this node or its predecessors. What is not that, or is older than what its
+    /// node follows, was put there by somebody else, and is handed out anew.
+    pub(super) fn read(
+        &mut self,
         store: &dyn Store,
         space: &Space,
         roster: &Roster,
-    ) -> Result<Self, StoreError> {
+        board: &Board,
+    ) -> Result<(), StoreError> {
         let prefix = space.assignment("");
-        let mut leader = Self::default();
-        for entry in store.list(&prefix)?.entries {
-            if let Ok(assignment) = signed::read::<Assignment>(roster, &entry.value)
-                && assignment.node == Space::name(&prefix, &entry.key)
-            {
-                leader.handed.insert(assignment.node, digest(&assignment.terms));
+        let entries = store.list(&prefix)?.entries;
+        self.handed.clear();
+        for entry in entries {
+            let Ok(assignment) = signed::read::<Assignment>(roster, &entry.value) else { continue };
+            let Assignment { node, leader, generation, terms, .. } = assignment;
+            let followed = board.reports.get(&node).map_or(0, |report| report.generation);
+            let is_its = node == Space::name(&prefix, &entry.key) && roster.may_lead(&leader);
+            if is_its && generation >= followed {
+                self.handed.insert(node, digest(&terms));
             }
         }
-        Ok(leader)
+        Ok(())
     }
 
     /// Asks the policy for every node of which something changed, and for all where this long has passed.
@@ -176,7 +234,7 @@ impl Leader {
         ground: Ground<'_>,
         (now, holds): (u64, Duration),
     ) -> BTreeMap<String, Terms> {
-        if now >= self.until {
+        if self.is_due(now, holds) {
             self.known.clear();
             self.until = now.saturating_add(holds.as_secs());
         }
@@ -184,8 +242,9 @@ impl Leader {
             |report: &&Report| report.key == ground.key && report.policy == ground.policy.digest();
         let led: Vec<&Report> = board.reports.values().filter(is_led).collect();
         let copies = Copies::of(led.iter().copied());
-        let asked = |part: &[&Report]| -> Vec<(String, Terms, Vec<(String, Send)>)> {
-            part.iter().map(|report| self.ask(report, &copies, ground, now)).collect()
+        let alive = &board.alive;
+        let asked = |part: &[&Report]| -> Vec<Answer> {
+            part.iter().map(|report| self.ask(report, (&copies, alive), ground, now)).collect()
         };
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let answers = if led.len() < MANY || threads == 1 {
@@ -200,12 +259,20 @@ impl Leader {
         };
         let mut terms = BTreeMap::new();
         let mut sends: HashMap<String, BTreeSet<Send>> = HashMap::new();
-        for ((input, answer, needs), report) in answers.into_iter().zip(&led) {
-            self.known.insert(report.node.clone(), (input, answer.clone()));
-            for (from, send) in needs {
+        // What a node says itself that it needs: of a node that is there and does not send, it takes no answer
+        // for one, and asks for the next.
+        let own = led.iter().flat_map(|report| {
+            report.wants.iter().filter(|(_, send)| send.to == report.node).cloned()
+        });
+        for answer in answers {
+            for (from, send) in answer.needs.iter().cloned() {
                 sends.entry(from).or_default().insert(send);
             }
-            terms.insert(report.node.clone(), answer);
+            terms.insert(answer.node.clone(), answer.terms.clone());
+            self.known.insert(answer.node.clone(), answer);
+        }
+        for (from, send) in own {
+            sends.entry(from).or_default().insert(send);
         }
         for (node, sends) in sends {
             if let Some(terms) = terms.get_mut(&node) {
@@ -220,36 +287,42 @@ impl Leader {
     fn ask(
         &self,
         report: &Report,
-        copies: &Copies,
+        (copies, alive): (&Copies, &BTreeSet<String>),
         ground: Ground<'_>,
         now: u64,
-    ) -> (String, Terms, Vec<(String, Send)>) {
-        let view = copies.for_node(report);
+    ) -> Answer {
+        let mut view = copies.for_node(report);
         let settings = overlaid(&report.seen.settings, ground.settings);
         let input = digest(&(&report.seen, &view, &settings));
-        if let Some((known, terms)) = self.known.get(&report.node)
-            && *known == input
+        if let Some(known) = self.known.get(&report.node).filter(|known| known.holds(&input, alive))
         {
-            let needs = needs(&report.node, terms);
-            return (input, terms.clone(), needs);
+            return known.clone();
         }
-        let mut snapshot = report.seen.snapshot(now, settings.clone());
-        show(&mut snapshot, &view);
-        let decided = match ground.policy.decide(&snapshot) {
-            Ok(Ok(decision)) => Decided::of(&snapshot, &decision),
-            Ok(Err(refusal)) => Decided::Refused(format!("{}: {}", refusal.code, refusal.reason)),
-            Err(error) => Decided::Failed(error.to_string()),
+        let terms = |view: Vec<Foreign>| {
+            let mut snapshot = report.seen.snapshot(now, settings.clone());
+            snapshot.phase = ground.phase.unwrap_or(snapshot.phase);
+            show(&mut snapshot, &view);
+            Terms {
+                policy: ground.policy.digest().to_owned(),
+                settings: settings.clone(),
+                phase: snapshot.phase,
+                decided: answer(ground.policy, &snapshot),
+                view,
+                sends: Vec::new(),
+            }
         };
-        let terms = Terms {
-            policy: ground.policy.digest().to_owned(),
-            settings,
-            phase: report.seen.phase,
-            view,
-            decided,
-            sends: Vec::new(),
-        };
-        let needs = needs(&report.node, &terms);
-        (input, terms, needs)
+        let mut terms_of_all = terms(view.clone());
+        let mut needed = needs(&report.node, &terms_of_all);
+        let mut without = BTreeSet::new();
+        if needed.iter().any(|(from, _)| !alive.contains(from)) {
+            // Who is not there sends nothing: it is decided on what the others have.
+            let is_gone = |one: &Foreign| !alive.contains(&one.node);
+            without.extend(view.iter().filter(|one| is_gone(one)).map(|one| one.node.clone()));
+            view.retain(|one| !is_gone(one));
+            terms_of_all = terms(view);
+            needed = needs(&report.node, &terms_of_all);
+        }
+        Answer { node: report.node.clone(), input, terms: terms_of_all, needs: needed, without }
     }
 
     /// Hands out what was decided, each part under a new generation, if this node still leads.
@@ -309,6 +382,15 @@ impl Leader {
 
 fn number(entry: &Entry) -> u64 {
     std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// What the policy says, for people.
+fn answer(policy: &Policy, snapshot: &Snapshot) -> Decided {
+    match policy.decide(snapshot) {
+        Ok(Ok(decision)) => Decided::of(snapshot, &decision),
+        Ok(Err(refusal)) => Decided::Refused(format!("{}: {}", refusal.code, refusal.reason)),
+        Err(error) => Decided::Failed(error.to_string()),
+    }
 }
 
 /// The node's own settings, and the fleet's over them.

@@ -55,7 +55,7 @@ impl Document for Renewed {
 }
 
 /// Who renews.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Renewer<'r> {
     /// The store.
     pub store: &'r dyn Store,
@@ -66,7 +66,13 @@ pub struct Renewer<'r> {
     /// The keys of this node.
     pub identity: &'r NodeIdentity,
     /// What time it is, in seconds since 1970.
-    pub now: u64,
+    pub now: &'r dyn Fn() -> u64,
+}
+
+impl std::fmt::Debug for Renewer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renewer").field("node", &self.roster.me()).finish_non_exhaustive()
+    }
 }
 
 /// Runs what renews a credential while no other node does; `run` says whether it did. Whoever waited for
@@ -87,9 +93,15 @@ pub fn renew(
     let key = space.renewal(credential);
     let before = store.get(&key)?.map(|entry| entry.changed);
     let name = format!("renew/{credential}");
-    let guard = Guard::take(store, space, &name, (roster.me(), now), wait)?;
+    let guard = Guard::take(store, space, &name, (roster.me(), now()), wait)?;
     let entry = store.get(&key)?;
-    let last = entry.as_ref().and_then(|entry| known(roster, credential, entry));
+    let last = entry.as_ref().map(|entry| known(roster, credential, entry));
+    if last == Some(None) && !anyway {
+        return Err(FleetError::Renewal(format!(
+            "what the fleet remembers of the last renewal of {credential} is not believed, so nobody knows what came of it; see whether a login of it is valid, and if none is, --anyway renews it here"
+        )));
+    }
+    let last = last.flatten();
     let is_new = entry.as_ref().map(|entry| entry.changed) != before;
     match last {
         Some(Renewed { node, at, came: Came::Done, .. }) if is_new => {
@@ -111,7 +123,7 @@ pub fn renew(
         let renewed = Renewed {
             credential: credential.to_owned(),
             node: roster.me().to_owned(),
-            at: now,
+            at: now(),
             came,
         };
         let text = signed::sign(identity, roster.fleet(), &renewed);

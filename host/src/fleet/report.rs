@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Space, Store, StoreError,
+    Send, Space, Store, StoreError,
     kept::told_by,
     signed::{self, Document},
     store::Transaction,
@@ -33,6 +33,8 @@ pub struct Report {
     pub node: String,
     /// When it looked, in seconds since 1970, by its own clock.
     pub at: u64,
+    /// Grows with each report of the node, whatever its clock says: what has a lower one is over.
+    pub count: u64,
     /// The version of precedent that runs there.
     pub version: String,
     /// Tells whether the node has the fleet's key for fingerprints.
@@ -43,6 +45,9 @@ pub struct Report {
     pub generation: u64,
     /// What became of that.
     pub state: NodeState,
+    /// What it needs of others, and of whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<(String, Send)>,
     /// What it sees.
     pub seen: Seen,
 }
@@ -75,11 +80,13 @@ impl Report {
         Self {
             node: node.to_owned(),
             at,
+            count: at,
             version: VERSION.to_owned(),
             key: told_by(key),
             policy: policy.to_owned(),
             generation: 0,
             state: NodeState::Unassigned,
+            wants: Vec::new(),
             seen,
         }
     }

@@ -35,11 +35,11 @@ impl Space {
     /// What a node publishes of itself; all of them for an empty name.
     #[must_use]
     pub fn report(&self, node: &str) -> String {
-        format!("{}reports/{node}", self.root)
+        format!("{}reports/{}", self.root, part(node))
     }
 
     pub(super) fn alive(&self, node: &str) -> String {
-        format!("{}alive/{node}", self.root)
+        format!("{}alive/{}", self.root, part(node))
     }
 
     /// What is decided for a node; all of them for an empty name. It ends with a `/`: a node waits for what begins
@@ -47,11 +47,11 @@ impl Space {
     #[must_use]
     pub fn assignment(&self, node: &str) -> String {
         let end = if node.is_empty() { "" } else { "/" };
-        format!("{}assignments/{node}{end}", self.root)
+        format!("{}assignments/{}{end}", self.root, part(node))
     }
 
     pub(super) fn sealed(&self, node: &str, id: &str) -> String {
-        format!("{}sealed/{node}/{id}", self.root)
+        format!("{}sealed/{}/{id}", self.root, part(node))
     }
 
     pub(super) fn leader(&self) -> String {
@@ -76,7 +76,7 @@ impl Space {
     }
 
     pub(super) fn progress(&self, node: &str, credential: &str) -> String {
-        format!("{}progress/{node}/{}", self.root, part(credential))
+        format!("{}progress/{}/{}", self.root, part(node), part(credential))
     }
 
     /// All that nodes say of rotations.
@@ -84,13 +84,19 @@ impl Space {
         format!("{}progress/", self.root)
     }
 
+    /// All that is done by one node alone.
+    pub(super) fn all_guards(&self) -> String {
+        format!("{}guards/", self.root)
+    }
+
     /// The name at the end of a key of which `prefix` is the beginning.
-    pub(super) fn name<'k>(prefix: &str, key: &'k str) -> &'k str {
-        key.strip_prefix(prefix).unwrap_or(key).trim_end_matches('/')
+    pub(super) fn name(prefix: &str, key: &str) -> String {
+        let name = key.strip_prefix(prefix).unwrap_or(key).trim_end_matches('/');
+        name.replace("%2F", "/").replace("%25", "%")
     }
 }
 
-/// A name as one part of a key: a credential may hold a `/`, which parts are told by.
-fn part(name: &str) -> String {
+/// A name as one part of a key or of a path: it may hold a `/`, which parts are told by.
+pub(super) fn part(name: &str) -> String {
     name.replace('%', "%25").replace('/', "%2F")
 }

@@ -1,17 +1,18 @@
 //! How a fleet stands, as its store says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{
     Assignment, Board, NodeState, Report, Roster, Rotation, Space, Store, StoreError,
-    kept::told_by, session::elected, signed,
+    guard::Holder, kept::told_by, session::elected, signed,
 };
 use crate::{handover::SKEW, secret::Key};
 
 /// How a fleet stands.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct FleetStatus {
     /// The node that decides, if one is elected.
@@ -22,15 +23,19 @@ pub struct FleetStatus {
     pub unbelieved: BTreeMap<String, String>,
     /// The rotations that are known of.
     pub rotations: Vec<Rotation>,
+    /// What only one node does at a time, and which node is at it.
+    pub guards: Vec<Holder>,
 }
 
 /// How a node stands.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct NodeStatus {
     /// The node.
     pub node: String,
     /// Whether its agent runs.
+    #[serde(rename = "alive")]
     pub is_alive: bool,
     /// What it published last, without what it sees; none where it never did, or is not believed.
     pub at: Option<u64>,
@@ -50,7 +55,10 @@ impl NodeStatus {
     /// Whether there is nothing to do about it.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
-        self.is_alive && self.problems.is_empty() && self.state == NodeState::InOrder
+        self.is_alive
+            && self.problems.is_empty()
+            && self.state == NodeState::InOrder
+            && self.follows == self.assigned
     }
 }
 
@@ -67,11 +75,6 @@ impl FleetStatus {
         (key, policy, now): (&Key, &str, u64),
     ) -> Result<Self, StoreError> {
         let board = Board::read(store, space, roster)?;
-        let names = |prefix: &str| -> Result<BTreeSet<String>, StoreError> {
-            let entries = store.list(prefix)?.entries;
-            Ok(entries.iter().map(|entry| Space::name(prefix, &entry.key).to_owned()).collect())
-        };
-        let alive = names(&space.alive(""))?;
         let prefix = space.assignment("");
         let assigned: BTreeMap<String, u64> = store
             .list(&prefix)?
@@ -88,7 +91,7 @@ impl FleetStatus {
             let assigned = assigned.get(node).copied().unwrap_or(0);
             NodeStatus {
                 node: node.to_owned(),
-                is_alive: alive.contains(node),
+                is_alive: board.alive.contains(node),
                 at: report.map(|report| report.at),
                 version: report.map(|report| report.version.clone()),
                 assigned,
@@ -103,8 +106,11 @@ impl FleetStatus {
             .iter()
             .filter_map(|entry| signed::read::<Rotation>(roster, &entry.value).ok())
             .collect();
+        let prefix = space.all_guards();
+        let guards = store.list(&prefix)?.entries;
+        let guards = guards.iter().filter_map(|entry| Holder::read(&prefix, entry)).collect();
         let leader = elected(store, space)?;
-        Ok(Self { leader, nodes, unbelieved: board.unbelieved, rotations })
+        Ok(Self { leader, nodes, unbelieved: board.unbelieved, rotations, guards })
     }
 
     /// Whether there is nothing to do about it.

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     FleetError, Hand, Roster, Send, Space, Store,
-    store::{Committed, Condition, LeaseId, Transaction},
+    store::{Condition, LeaseId, Transaction},
 };
 use crate::{
     Error, Host, Proposal, Ruling,
@@ -19,8 +19,9 @@ use crate::{
     secret::Key,
 };
 
-/// After how long what nobody took is sealed and put there again, in seconds.
-const AGAIN: u64 = 60;
+/// After how long what nobody took is sealed and put there again, in seconds: before who waits for it gives up, so
+/// that one that died with it in its hand gets it anew.
+const AGAIN: u64 = 20;
 
 /// Who is at one end of what is on its way.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +43,8 @@ pub(super) enum Went {
     Not(String),
 }
 
-/// When each was put on its way, by its id.
-pub(super) type SentAt = HashMap<String, u64>;
+/// Where each was put, and when, by its id.
+pub(super) type SentAt = HashMap<String, (String, u64)>;
 
 impl End<'_> {
     /// Seals what this node is asked for, as far as its own manifest lets it.
@@ -55,9 +56,18 @@ impl End<'_> {
         lease: LeaseId,
     ) -> Result<Vec<(&'s Send, Went)>, FleetError> {
         let now = self.host.installation().now();
-        sent.retain(|id, _| sends.iter().any(|send| send.id == *id));
-        let due =
-            |send: &&Send| sent.get(&send.id).is_none_or(|at| now >= at.saturating_add(AGAIN));
+        // What is not asked for any more was taken, or is needed no more.
+        let over = |id: &str| sends.iter().all(|send| send.id != id);
+        let gone: Vec<String> =
+            sent.iter().filter(|(id, _)| over(id)).map(|(_, (key, _))| key.clone()).collect();
+        for part in gone.chunks(Transaction::MOST) {
+            let removed = part.iter().fold(Transaction::default(), Transaction::remove);
+            self.store.commit(removed)?;
+        }
+        sent.retain(|id, _| !over(id));
+        let due = |send: &&Send| {
+            sent.get(&send.id).is_none_or(|(_, at)| now >= at.saturating_add(AGAIN) || now < *at)
+        };
         let due: Vec<&Send> = sends.iter().filter(due).collect();
         if due.is_empty() {
             return Ok(Vec::new());
@@ -72,21 +82,17 @@ impl End<'_> {
         };
         let mut all = Vec::new();
         for send in due {
+            let key = self.space.sealed(&send.to, &send.id);
             let went = match self.sealed(spec, send, &proposal, now) {
                 Ok(text) => {
-                    let key = self.space.sealed(&send.to, &send.id);
-                    let put = Transaction::default()
-                        .when(Condition::Absent(key.clone()))
-                        .put_under(key, text, Some(lease));
-                    match self.store.commit(put)? {
-                        Committed::Done(_) => Went::Done,
-                        // The last one still lies there.
-                        Committed::Moved => continue,
-                    }
+                    // Without a look at what lies there: who seals need not be able to read it.
+                    let put = Transaction::default().put_under(&key, text, Some(lease));
+                    self.store.commit(put)?;
+                    Went::Done
                 }
                 Err(why) => Went::Not(why),
             };
-            sent.insert(send.id.clone(), now);
+            sent.insert(send.id.clone(), (key, now));
             all.push((send, went));
         }
         Ok(all)
@@ -124,6 +130,14 @@ impl End<'_> {
             expires: source.expires.map_or(until, |expires| expires.min(until)),
         };
         seal(self.identity, &recipient, &handover).map_err(|error| error.to_string())
+    }
+
+    /// Whether something lies there for this node, but for rotations.
+    pub(super) fn has_come(&self) -> Result<bool, FleetError> {
+        let prefix = self.space.sealed(self.roster.me(), "");
+        let entries = self.store.list(&prefix)?.entries;
+        let mut ids = entries.iter().map(|entry| Space::name(&prefix, &entry.key));
+        Ok(ids.any(|id| !id.starts_with(super::rotation::SEALED)))
     }
 
     /// Takes what lies there for this node: what it needs into its hand, and all of it out of the store.

@@ -30,7 +30,8 @@ pub(super) fn run(args: &FleetPlanArgs) -> Result<Exit> {
     let host = &member.session.host;
     let settings = host.deployment().fleet.as_ref().map(|fleet| &fleet.settings);
     let ground = (host.policy(), settings.unwrap_or(&serde_json::Value::Null));
-    let decided = preview(&board, ground, &member.key, member.now());
+    let decided =
+        preview(&board, ground, &member.key, (member.now(), args.selection.phase.map(Phase::from)));
     let mut out = anstream::stdout().lock();
     match args.selection.format {
         Format::Json => {

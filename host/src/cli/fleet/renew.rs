@@ -42,12 +42,14 @@ pub(super) fn run(args: &RenewArgs) -> Result<Exit> {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(UsageError("say what renews it: -- CMD".to_owned()).into());
     };
+    is_known(&member, &args.credential)?;
+    let now = || member.now();
     let renewer = Renewer {
         store: &member.store,
         space: &member.space,
         roster: &member.roster,
         identity: &member.identity,
-        now: member.now(),
+        now: &now,
     };
     let mut ended = None;
     let run = || {
@@ -81,4 +83,14 @@ pub(super) fn run(args: &RenewArgs) -> Result<Exit> {
             Ok(Exit::Fault)
         }
     }
+}
+
+/// A credential that nobody here has is a slip of the pen, and would guard nothing.
+fn is_known(member: &Member, credential: &str) -> Result<()> {
+    let seen = member.session.host.observe(Phase::Check).snapshot;
+    if seen.credentials.iter().any(|known| known == credential) {
+        return Ok(());
+    }
+    let known = seen.credentials.join("`, `");
+    Err(UsageError(format!("unknown credential `{credential}`, expected one of `{known}`")).into())
 }

@@ -5,10 +5,10 @@ use std::io::Write;
 use anyhow::Result;
 use clap::Args;
 use precedent::{
-    fleet::{FleetError, FleetFolder, FleetStatus, NodeState},
+    fleet::{FleetError, FleetFolder, FleetStatus, NodeState, StoreError},
     model::Phase,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::{
@@ -31,7 +31,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit> {
     let ground = (&member.key, policy, member.now());
     match FleetStatus::read(&member.store, &member.space, &member.roster, ground) {
         Ok(status) => show(args, &member, &status),
-        Err(error) if error.is_retryable() => {
+        Err(error) if !matches!(error, StoreError::Access(_)) => {
             cut_off(args, &member)?;
             Err(FleetError::from(error).into())
         }
@@ -43,11 +43,15 @@ fn show(args: &StatusArgs, member: &Member, status: &FleetStatus) -> Result<Exit
     let mut out = anstream::stdout().lock();
     match args.selection.format {
         Format::Json => {
-            let mut document = serde_json::to_value(status)?;
-            if let Some(map) = document.as_object_mut() {
-                map.insert("schema".into(), json!("precedent.fleet-status/1"));
-                map.insert("fleet".into(), json!(member.roster.fleet()));
-                map.insert("node".into(), json!(member.roster.me()));
+            let mut document = json!({
+                "schema": "precedent.fleet-status/1",
+                "fleet": member.roster.fleet(),
+                "node": member.roster.me(),
+            });
+            if let (Some(map), Value::Object(told)) =
+                (document.as_object_mut(), serde_json::to_value(status)?)
+            {
+                map.extend(told);
             }
             json::print(&mut out, &document)?;
         }

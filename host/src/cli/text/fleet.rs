@@ -43,6 +43,10 @@ pub(crate) fn status(
         let node = paint(BOLD, &harmless(node));
         writeln!(out, "{} {node}: {}", paint(RED, "not believed:"), harmless(why))?;
     }
+    for guard in &status.guards {
+        let (what, node) = (harmless(&guard.what), harmless(&guard.node));
+        writeln!(out, "{} is at {what} since {}", paint(BOLD, &node), time(guard.since))?;
+    }
     for rotation in status.rotations.iter().filter(|rotation| !rotation.is_over()) {
         section(out, &format!("Rotation of {}", harmless(&rotation.credential)))?;
         let way = match rotation.direction {

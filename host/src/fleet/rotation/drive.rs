@@ -92,15 +92,11 @@ impl Driver<'_> {
     /// Those of the store, and the nodes that cannot, with the reason.
     pub fn nodes(&self, without: &[String]) -> Result<Vec<String>, FleetError> {
         let board = Board::read(self.store, self.space, self.roster)?;
-        let alive = self.space.alive("");
-        let listing = self.store.list(&alive)?;
-        let alive: BTreeSet<&str> =
-            listing.entries.iter().map(|entry| Space::name(&alive, &entry.key)).collect();
         let key = told_by(self.key);
         let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut nodes = Vec::new();
         for node in self.roster.nodes().filter(|node| !without.iter().any(|one| one == node)) {
-            let why = if !alive.contains(node) {
+            let why = if !board.alive.contains(node) {
                 Some("no agent runs there")
             } else if board.reports.get(node).is_none_or(|report| report.key != key) {
                 Some("it has another key for fingerprints, or published nothing that is believed")
@@ -139,7 +135,7 @@ impl Driver<'_> {
         let nodes = self.nodes(start.without)?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(std::io::Error::from)?;
-        let rotation = Rotation {
+        let mut rotation = Rotation {
             id: hex(&id),
             credential: credential.to_owned(),
             by: self.roster.me().to_owned(),
@@ -153,7 +149,7 @@ impl Driver<'_> {
             turn: Vec::new(),
             stopped: None,
         };
-        self.lay_out(&guard, &rotation, start)?;
+        self.lay_out(&guard, &mut rotation, start)?;
         self.go_on(&guard, rotation)
     }
 
@@ -208,13 +204,16 @@ impl Driver<'_> {
         Ok(Rotation { stopped: None, ..rotation })
     }
 
-    /// Seals the new secret to every node. It goes by itself when nobody could use it any more.
+    /// Seals the new secret to every node, and says that it is under way: in one write, so that no secret is left
+    /// over of a rotation of which nobody knows. It goes by itself when nobody could use it any more.
     fn lay_out(
         &self,
         guard: &Guard<'_>,
-        rotation: &Rotation,
+        rotation: &mut Rotation,
         start: &Start<'_>,
     ) -> Result<(), FleetError> {
+        rotation.count += 1;
+        let text = signed::sign(self.identity, self.roster.fleet(), rotation);
         let lease = self.store.lease(LONGEST_VALID)?;
         let handover = Handover {
             credential: &rotation.credential,
@@ -223,8 +222,13 @@ impl Driver<'_> {
             created: self.now,
             expires: self.now.saturating_add(LONGEST_VALID.as_secs()),
         };
-        for part in rotation.nodes.chunks(Transaction::MOST) {
-            let mut transaction = Transaction::default().when(guard.condition());
+        let mut parts = rotation.nodes.chunks(Transaction::MOST - 1).peekable();
+        while let Some(part) = parts.next() {
+            let mut transaction = Transaction::default();
+            if parts.peek().is_none() {
+                let key = self.space.rotation(&rotation.credential);
+                transaction = transaction.put(key, text.as_slice());
+            }
             for node in part {
                 let recipient =
                     self.roster.recipient(node).ok_or_else(|| RotationFault::Missing {

@@ -11,7 +11,7 @@ use crate::{
     apply::{RunId, RunState, Runs},
     check::check,
     config::FleetSpec,
-    fleet::{FleetError, FleetFolder, signed, store::Transaction, transfer::End},
+    fleet::{FleetError, FleetFolder, signed, space::part, store::Transaction, transfer::End},
     handover::Receiver,
     model::{Action, Decision, Deed, Location, LocationId, Phase, Presence, Snapshot},
     observe::{Command, Observed},
@@ -42,6 +42,9 @@ struct Taken {
     /// The step that was begun, and the last run before it: where this process was killed in it, a run that came
     /// after is the step's.
     begun: Option<(Stage, Direction, Option<RunId>)>,
+    /// Whether something was written that the gateway has not read yet.
+    #[serde(default)]
+    unread: bool,
 }
 
 /// A step of this node.
@@ -82,22 +85,29 @@ impl Stepper<'_> {
         Ok(rotations.collect())
     }
 
-    /// Does what is this node's turn, and says what came of it. Whether there was something to do.
-    pub(in crate::fleet) fn step(&self, rotation: &Rotation) -> Result<bool, FleetError> {
+    /// Does what is this node's turn, and says what came of it; none where there was nothing to do.
+    pub(in crate::fleet) fn step(
+        &self,
+        rotation: &Rotation,
+    ) -> Result<Option<Result<(), Failed>>, FleetError> {
         let End { store, space, roster, .. } = &self.end;
         let me = roster.me();
         if !rotation.turn.iter().any(|node| node == me) {
-            return Ok(false);
+            return Ok(None);
         }
-        let name = format!("rotation-{}", rotation.credential.replace('/', "_"));
+        let name = format!("rotation-{}", part(&rotation.credential));
         let kept: Option<Taken> = self.folder.kept(&name)?;
         let begins = rotation.stage == Stage::Accept && rotation.direction == Direction::Forward;
         let mut taken = match kept {
             Some(taken) if taken.id == rotation.id => taken,
+            // Where it did not come to this node's turn, there is nothing to take back.
+            _ if rotation.direction == Direction::Back => {
+                return self.say(rotation, None).map(|()| None);
+            }
             // What was not begun here is not gone on with: it may be long over, and brought back.
             _ if !begins => {
                 let failed = "this node took no part in its beginning".to_owned();
-                return self.say(rotation, Some(failed)).map(|()| false);
+                return self.say(rotation, Some(failed)).map(|()| None);
             }
             _ => Taken {
                 id: rotation.id.clone(),
@@ -105,10 +115,11 @@ impl Stepper<'_> {
                 accepted: Step::Open,
                 used: Step::Open,
                 begun: None,
+                unread: false,
             },
         };
         if rotation.count <= taken.count {
-            return Ok(false);
+            return Ok(None);
         }
         let this = (rotation.stage, rotation.direction);
         if taken.begun.is_none_or(|(stage, direction, _)| (stage, direction) != this) {
@@ -128,11 +139,11 @@ impl Stepper<'_> {
             let sealed = space.sealed(me, &format!("{SEALED}{}", rotation.id));
             store.commit(Transaction::default().remove(sealed))?;
         }
-        self.say(rotation, failed)?;
+        self.say(rotation, failed.clone())?;
         // Only now: what could not be said is said the next time.
         taken.count = rotation.count;
         self.folder.keep(&name, &taken)?;
-        Ok(true)
+        Ok(Some(failed.map_or(Ok(()), Err)))
     }
 
     fn last_run(&self) -> Option<RunId> {
@@ -141,12 +152,15 @@ impl Stepper<'_> {
     }
 
     /// What a step came to in which this process was killed, if it came to something.
-    fn of_before(&self, taken: &Taken) -> Option<Step> {
-        let (_, _, before) = taken.begun?;
+    fn of_before(&self, taken: &Taken) -> Result<Option<Step>, Failed> {
+        let Some((_, _, before)) = taken.begun else { return Ok(None) };
+        // One that was killed is mended first: only then is it known whether it is done.
+        let turn = self.end.host.installation().turn(Phase::Rotate);
+        drop(turn.map_err(|error| error.in_one_line())?);
         let runs = Runs::list(self.state, &self.end.host.deployment().name);
         let since = runs.iter().filter(|(run, _)| Some(run.run) > before && run.of.is_none());
         let done = since.filter(|(_, state)| *state == RunState::Done);
-        done.map(|(run, _)| run.run).min().map(Step::Run)
+        Ok(done.map(|(run, _)| run.run).min().map(Step::Run))
     }
 
     fn say(&self, rotation: &Rotation, failed: Option<Failed>) -> Result<(), FleetError> {
@@ -169,25 +183,34 @@ impl Stepper<'_> {
     fn carry_out(&self, rotation: &Rotation, taken: &mut Taken) -> Result<(), Failed> {
         let wrote = match (rotation.direction, rotation.stage) {
             (Direction::Forward, Stage::Accept) if taken.accepted == Step::Open => {
-                taken.accepted = match self.of_before(taken) {
+                taken.accepted = match self.of_before(taken)? {
                     Some(step) => step,
                     None => self.accept(rotation)?,
                 };
                 taken.accepted != Step::Nothing
             }
             (Direction::Forward, Stage::Use) if taken.used == Step::Open => {
-                taken.used = match self.of_before(taken) {
+                taken.used = match self.of_before(taken)? {
                     Some(step) => step,
                     None => self.put_to_use(rotation)?,
                 };
                 taken.used != Step::Nothing
             }
-            (Direction::Forward, Stage::Retire) => self.retire(rotation)? != Step::Nothing,
+            (Direction::Forward, Stage::Retire) => match self.of_before(taken)? {
+                Some(_) => true,
+                None => self.retire(rotation)? != Step::Nothing,
+            },
             (Direction::Back, Stage::Use) => self.undo(&mut taken.used)?,
             (Direction::Back, Stage::Accept) => self.undo(&mut taken.accepted)?,
             _ => false,
         };
-        if wrote { self.after() } else { Ok(()) }
+        taken.unread |= wrote;
+        if taken.unread {
+            // Where it fails, it is run again when it is this node's turn again.
+            self.after()?;
+            taken.unread = false;
+        }
+        Ok(())
     }
 
     /// Has the servers of this node take the new secret beside their own.

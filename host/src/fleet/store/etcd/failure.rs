@@ -6,6 +6,9 @@ use etcd_client::Error;
 
 use super::StoreError;
 
+/// The way out of what etcd does not let a node do.
+const ROLES: &str = "docs/fleet.md says what etcd-roles lets each node do";
+
 /// Why a try at one member came to nothing.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -45,11 +48,15 @@ impl Failure {
         };
         // Some of what etcd says has a code that says less, or something else.
         if refuses_certificate(&text) {
-            let why = at(&format!("it does not take this node's certificate: {text}"));
+            let why = at(&format!(
+                "it does not take this node's certificate; [fleet] certificate must be by an authority that the store trusts: {text}"
+            ));
             return Self { error: StoreError::Denied(why), kind: Kind::Refused };
         }
         if text.contains("invalid peer certificate") {
-            let why = format!("nobody known here vouches for its certificate: {text}");
+            let why = format!(
+                "nobody known here vouches for its certificate; [fleet] ca must be the authority that made it: {text}"
+            );
             return elsewhere(Kind::Refused, &why);
         }
         let says = |what: &str| text.contains(what);
@@ -66,9 +73,13 @@ impl Failure {
             ));
         }
         match code {
-            code::PERMISSION_DENIED | code::UNAUTHENTICATED => answer(StoreError::Denied(text)),
+            code::PERMISSION_DENIED | code::UNAUTHENTICATED => {
+                answer(StoreError::Denied(format!("{text}; {ROLES}")))
+            }
             code::OUT_OF_RANGE if says("compacted") => answer(StoreError::Forgotten),
-            code::INVALID_ARGUMENT if says("auth") => answer(StoreError::Denied(text)),
+            code::INVALID_ARGUMENT if says("auth") => {
+                answer(StoreError::Denied(format!("{text}; {ROLES}")))
+            }
             code::INVALID_ARGUMENT
             | code::NOT_FOUND
             | code::ALREADY_EXISTS
