@@ -37,6 +37,11 @@ pub const DIRECTORIES: &str = "directories";
 /// What of a process waits for the disk.
 pub const DISK: &str = "disk";
 
+/// Nanoseconds of what a fleet does, by the number of its nodes.
+pub const FLEET: &str = "fleet";
+/// Bytes of what stands in its store.
+pub const FLEET_BYTES: &str = "fleet bytes";
+
 /// Times by places, each with how many times the native policy's it is.
 #[must_use]
 pub fn times(figures: &Figures) -> String {
@@ -85,6 +90,18 @@ pub fn sizes(figures: &Figures) -> String {
 #[must_use]
 pub fn directories(figures: &Figures) -> String {
     table(figures, DIRECTORIES, "state directories", |_, _, value| words::time(value))
+}
+
+/// What a fleet does, by how many nodes it has.
+#[must_use]
+pub fn fleet(figures: &Figures) -> String {
+    table(figures, FLEET, "nodes", |_, _, value| words::time(value))
+}
+
+/// What stands in the store of a fleet.
+#[must_use]
+pub fn fleet_bytes(figures: &Figures) -> String {
+    table(figures, FLEET_BYTES, "nodes", |_, _, value| words::size(value))
 }
 
 /// What waits for the disk.

@@ -23,6 +23,7 @@ fn main() -> Result<()> {
     let kept = here.join("target").join("figures");
     let mut figures = Figures::load(&kept.join("decisions.json"))?;
     figures.extend(Figures::load(&kept.join("processes.json"))?);
+    figures.extend(Figures::load(&kept.join("fleet.json"))?);
 
     let docs = here.join("../docs");
     let page = docs.join("performance.md");
@@ -83,6 +84,14 @@ fn block(figures: &Figures, here: &std::path::Path) -> Result<String> {
         tables::directories(figures),
         tables::DIRECTORIES,
     );
+    section(
+        "A fleet",
+        "Of so many nodes, on an etcd of one member beside it: until every node has its assignment, \
+         and until a change of one has come to something, a quiet moment of 200 ms included.",
+        tables::fleet(figures),
+        tables::FLEET,
+    );
+    section("What stands in its store", "", tables::fleet_bytes(figures), tables::FLEET_BYTES);
     section("What waits for the disk", "Mean of 20.", tables::disk(figures), "");
     out.push('\n');
     // A section without a lead has one empty line, not three.
