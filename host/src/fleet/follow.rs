@@ -251,9 +251,9 @@ fn state(proposal: &Proposal) -> NodeState {
         Ruling::Decided(..) if proposal.is_in_order() => NodeState::InOrder,
         Ruling::Decided(decision, _) => {
             let findings = proposal.snapshot.findings.iter().chain(&decision.findings);
-            let worst =
+            let mut worst =
                 findings.filter(|one| one.severity == Severity::Error).map(|one| &one.message);
-            let why = worst.cloned().next();
+            let why = worst.next().cloned();
             NodeState::Drift(
                 why.unwrap_or_else(|| "a program uses another copy than it should".to_owned()),
             )
