@@ -23,8 +23,10 @@ pub struct Ranking<'s> {
     places: Vec<Ranked<'s>>,
 }
 
+/// One place that a program looks at, for those who put an order together place by place: see
+/// [`Winner::of`].
 #[derive(Debug, Clone, Copy)]
-struct Ranked<'s> {
+pub struct Ranked<'s> {
     location: Location<'s>,
     reason: &'static str,
     follows: Follows,
@@ -39,7 +41,35 @@ enum Follows {
     None,
 }
 
-impl Ranked<'_> {
+impl<'s> Ranked<'s> {
+    /// A place, with the words that say why it is looked at. At a reference that leads nowhere the program
+    /// stops and fails, unless it [skips](Self::skipping_unresolved) it.
+    #[must_use]
+    pub fn new(location: Location<'s>, reason: &'static str) -> Self {
+        Self { location, reason, follows: Follows::All, stops_at_unresolved: true }
+    }
+
+    /// The program goes on to the next where a reference leads nowhere.
+    #[must_use]
+    pub fn skipping_unresolved(self) -> Self {
+        Self { stops_at_unresolved: false, ..self }
+    }
+
+    /// The program cannot follow a reference to a variable, for it runs without that variable.
+    #[must_use]
+    pub fn without_variables(self) -> Self {
+        match self.follows {
+            Follows::All => Self { follows: Follows::AllButVariables, ..self },
+            _ => self,
+        }
+    }
+
+    /// The program takes no notice of a reference.
+    #[must_use]
+    pub fn without_references(self) -> Self {
+        Self { follows: Follows::None, stops_at_unresolved: false, ..self }
+    }
+
     fn has_secret(&self) -> bool {
         let location = self.location;
         location.is_plain()
@@ -75,12 +105,7 @@ impl<'s> Ranking<'s> {
     /// leads nowhere the program stops and fails, unless it [skips](Self::skipping_unresolved) it.
     #[must_use]
     pub fn then(mut self, location: Option<Location<'s>>, reason: &'static str) -> Self {
-        self.places.extend(location.map(|location| Ranked {
-            location,
-            reason,
-            follows: Follows::All,
-            stops_at_unresolved: true,
-        }));
+        self.places.extend(location.map(|location| Ranked::new(location, reason)));
         self
     }
 
@@ -95,7 +120,7 @@ impl<'s> Ranking<'s> {
     /// nowhere.
     #[must_use]
     pub fn skipping_unresolved(mut self) -> Self {
-        self.places.iter_mut().for_each(|ranked| ranked.stops_at_unresolved = false);
+        self.places.iter_mut().for_each(|ranked| *ranked = ranked.skipping_unresolved());
         self
     }
 
@@ -103,20 +128,14 @@ impl<'s> Ranking<'s> {
     /// it runs without that variable.
     #[must_use]
     pub fn without_variables(mut self) -> Self {
-        let follows_all = |ranked: &&mut Ranked<'s>| ranked.follows == Follows::All;
-        for ranked in self.places.iter_mut().filter(follows_all) {
-            ranked.follows = Follows::AllButVariables;
-        }
+        self.places.iter_mut().for_each(|ranked| *ranked = ranked.without_variables());
         self
     }
 
     /// At the places that were added so far, the program takes no notice of references.
     #[must_use]
     pub fn without_references(mut self) -> Self {
-        self.places.iter_mut().for_each(|ranked| {
-            ranked.follows = Follows::None;
-            ranked.stops_at_unresolved = false;
-        });
+        self.places.iter_mut().for_each(|ranked| *ranked = ranked.without_references());
         self
     }
 
@@ -142,9 +161,18 @@ impl<'s> Ranking<'s> {
     /// would stop there.
     #[must_use]
     pub fn resolve(&self) -> Winner<'s> {
+        Winner::of(self.places.iter().copied())
+    }
+}
+
+impl<'s> Winner<'s> {
+    /// What wins of places in their order, looked at one by one as far as need be. A place that cannot be
+    /// read makes the whole invalid: the reader would stop there.
+    #[must_use]
+    pub fn of(places: impl IntoIterator<Item = Ranked<'s>>) -> Self {
         let mut decided: Option<(Standing, &'static str)> = None;
-        for ranked in &self.places {
-            let Ranked { location, reason, .. } = *ranked;
+        for ranked in places {
+            let Ranked { location, reason, .. } = ranked;
             if location.is_unset() {
                 continue;
             }
@@ -161,11 +189,11 @@ impl<'s> Ranking<'s> {
                 None => decided = Some((standing, reason)),
                 Some((standing, reason)) => {
                     let next = ranked.has_secret().then_some(location);
-                    return Winner { standing, reason, next };
+                    return Self { standing, reason, next };
                 }
             }
         }
         let (standing, reason) = decided.unwrap_or((Standing::Nothing, ""));
-        Winner { standing, reason, next: None }
+        Self { standing, reason, next: None }
     }
 }

@@ -11,6 +11,7 @@
 //! | `expect` | what a case expects, and where the answer differs |
 //! | `deployments` | the deployments of cases, each made once |
 //! | `runner` | runs one case after another |
+//! | `last` | what was seen for the case before, for the next that is like it |
 //! | `run` | runs many at once |
 //! | `record` | writes what came out into the text of a case |
 //! | `capture` | a case of an installation, with stand-ins for its secrets |
@@ -18,6 +19,7 @@
 mod capture;
 mod deployments;
 mod expect;
+mod last;
 mod read;
 mod record;
 mod recorded;

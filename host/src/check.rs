@@ -62,19 +62,27 @@ pub fn check<'s>(
     decision: Decision,
     grants: &Grants,
 ) -> Result<Checked<'s>, Violations> {
+    match broken(snapshot, &decision, grants) {
+        Some(violations) => Err(violations),
+        None => Ok(Checked { snapshot, decision }),
+    }
+}
+
+/// All rules that a decision breaks, if it breaks any.
+pub(crate) fn broken(
+    snapshot: &Snapshot,
+    decision: &Decision,
+    grants: &Grants,
+) -> Option<Violations> {
     let mut checker = Checker { snapshot, grants, found: Vec::new(), targets: Vec::new() };
-    checker.verdicts(&decision);
+    checker.verdicts(decision);
     for finding in &decision.findings {
         checker.known(&finding.locations, "a finding");
     }
     for action in &decision.actions {
         checker.deed(&action.deed);
     }
-    if checker.found.is_empty() {
-        Ok(Checked { snapshot, decision })
-    } else {
-        Err(Violations(checker.found))
-    }
+    (!checker.found.is_empty()).then_some(Violations(checker.found))
 }
 
 /// What a place becomes.

@@ -114,7 +114,9 @@ impl<'c> Kept<'c> {
             // Where it cannot be marked, it goes sooner.
             let _ = file.set_modified(SystemTime::now());
         }
-        let mut bytes = Vec::new();
+        // In one piece, or it would be moved as it grows, and overwritten where it was.
+        let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
+        let mut bytes = Vec::with_capacity(room);
         let size = file.take(self.most + 1).read_to_end(&mut bytes)? as u64;
         // It may have grown in the meantime.
         if size > self.most { Err(too_large(size)) } else { Ok(Some(bytes)) }

@@ -326,11 +326,15 @@ fn has_value(
 }
 
 /// Refuses a name that is none of the known.
-fn known<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str>) -> Result<(), String> {
-    let mut names: Vec<&str> = all.collect();
-    if names.contains(&name) {
+fn known<'n>(
+    what: &str,
+    name: &str,
+    all: impl Iterator<Item = &'n str> + Clone,
+) -> Result<(), String> {
+    if all.clone().any(|known| known == name) {
         return Ok(());
     }
+    let mut names: Vec<&str> = all.collect();
     names.dedup();
     let names = names.join("`, `");
     Err(format!("it expects the {what} `{name}`, which is none of `{names}`"))

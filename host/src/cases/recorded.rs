@@ -7,7 +7,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Case, LeftOut};
+use super::{Case, CaseDeployment, LeftOut};
+use crate::model::Phase;
 
 /// What a recording comes to: its cases, or why it says nothing of the credentials.
 pub(super) type Read = Result<(Vec<Case>, Vec<LeftOut>), String>;
@@ -26,10 +27,12 @@ pub(super) fn read(recorded: &Value) -> Read {
     let recording = Recording::new(recorded)?;
     let mut read = (Vec::new(), Vec::new());
     for run in recording.runs()? {
-        let name = format!("{} @ {}", recording.id, run.version);
+        let names = run.versions.iter().map(|version| format!("{} @ {version}", recording.id));
         match recording.why_not(run.expected) {
-            Some(why) => read.1.push(LeftOut { name, why: why.to_owned() }),
-            None => read.0.push(recording.case(name, run)?),
+            Some(why) => {
+                read.1.extend(names.map(|name| LeftOut { name, why: why.to_owned() }));
+            }
+            None => read.0.extend(recording.cases(&run)?),
         }
     }
     Ok(read)
@@ -41,14 +44,14 @@ struct Recording<'r> {
     /// As it was recorded.
     kind: &'r str,
     consumer: &'static str,
-    phase: &'static str,
+    phase: Phase,
     config: Value,
     options: Map<String, Value>,
 }
 
-/// One release's run of a recording.
+/// A run of a recording, of which the same was recorded for these releases.
 struct Run<'r> {
-    version: &'r str,
+    versions: Vec<&'r str>,
     options: Map<String, Value>,
     expected: &'r Value,
 }
@@ -60,18 +63,18 @@ impl<'r> Recording<'r> {
         let kind = text("consumer").ok_or("`consumer` is no string")?;
         let (consumer, phase) = match kind {
             "client_call" | "client_call_async" | "client_call_sync_wrapper" | "values" => {
-                ("cli", "check")
+                ("cli", Phase::Check)
             }
             "probe" | "probe_async" | "probe_safe" | "probe_safe_async" | "status" => {
-                ("probe", "check")
+                ("probe", Phase::Check)
             }
-            "tui" => ("tui", "check"),
-            "node_host" => ("node-host", "check"),
-            "gateway_server" => ("gateway", "check"),
+            "tui" => ("tui", Phase::Check),
+            "node_host" => ("node-host", Phase::Check),
+            "gateway_server" => ("gateway", Phase::Check),
             "gateway_server_startup"
             | "auth_mode_ambiguity"
             | "auth_mode_ambiguity_assert"
-            | "hooks_token_reuse_assert" => ("gateway", "start"),
+            | "hooks_token_reuse_assert" => ("gateway", Phase::Start),
             other => return Err(format!("unknown consumer `{other}`")),
         };
         let object = |key: &str| match whole.get(key) {
@@ -105,16 +108,15 @@ impl<'r> Recording<'r> {
 
     /// What is expected, by release.
     fn runs(&self) -> Result<Vec<Run<'r>>, String> {
-        let run = |version, expected| Run { version, options: self.options.clone(), expected };
+        let run = |versions, expected| Run { versions, options: self.options.clone(), expected };
         let expect = self.whole.get("expect").ok_or("a recording needs `expect`")?;
         let mut runs = Vec::new();
         if let Value::Array(list) = expect {
             for expected in list {
                 let versions = expected.get("versions").and_then(Value::as_array);
-                for version in versions.ok_or("each of `expect` needs `versions`, a list")? {
-                    let version = version.as_str().ok_or("a version is no string")?;
-                    runs.push(run(version, expected));
-                }
+                let versions = versions.ok_or("each of `expect` needs `versions`, a list")?;
+                let versions: Option<Vec<&str>> = versions.iter().map(Value::as_str).collect();
+                runs.push(run(versions.ok_or("a version is no string")?, expected));
             }
             return Ok(runs);
         }
@@ -122,11 +124,11 @@ impl<'r> Recording<'r> {
         let version = version.ok_or("`expect` is no list, and there is no `source_version`")?;
         // A note says that the suite's own expectation does not follow from what it was given.
         if self.whole.get("note").is_none() {
-            runs.push(run(version, expect));
+            runs.push(run(vec![version], expect));
         }
         let observed = self.whole.get("observed").and_then(Value::as_object);
         for (version, expected) in observed.into_iter().flatten() {
-            let mut run = run(version, expected);
+            let mut run = run(vec![version.as_str()], expected);
             if self.kind == "status" {
                 // `status` hands its resolver a mode; the later runs handed it this one.
                 run.options.insert("mode".to_owned(), json!("local"));
@@ -157,21 +159,30 @@ impl<'r> Recording<'r> {
         }
     }
 
-    fn case(&self, name: String, run: Run<'_>) -> Result<Case, String> {
-        let Run { version, options, expected } = run;
-        let credentials = self.credentials(expected)?;
-        // `newest-stored` is what the host takes an unknown version for.
-        let is_release = version.starts_with(|c: char| c.is_ascii_digit());
-        let attributes = if is_release { json!({"openclaw-version": version}) } else { json!({}) };
-        let case = json!({
-            "name": name,
-            "deployment": {"phase": self.phase, "attributes": attributes},
-            "env": self.whole.get("env").unwrap_or(&json!({})),
-            "files": {"~/.openclaw/openclaw.json": self.config},
-            "options": options,
-            "expect": {"consumers": {self.consumer: credentials}},
-        });
-        serde_json::from_value(case).map_err(|error| error.to_string())
+    /// The cases of a run: they differ in their names and releases alone.
+    fn cases(&self, run: &Run<'_>) -> Result<Vec<Case>, String> {
+        let text = |error: serde_json::Error| error.to_string();
+        let credentials = self.credentials(run.expected)?;
+        let expect = json!({"consumers": {self.consumer: credentials}});
+        let env = self.whole.get("env").cloned().unwrap_or_else(|| json!({}));
+        let alike = Case {
+            deployment: CaseDeployment { phase: self.phase, ..CaseDeployment::default() },
+            env: serde_json::from_value(env).map_err(text)?,
+            files: [("~/.openclaw/openclaw.json".to_owned(), self.config.clone())].into(),
+            options: run.options.clone(),
+            expect: serde_json::from_value(expect).map_err(text)?,
+            ..Case::default()
+        };
+        let case = |version: &&str| {
+            let mut case = Case { name: format!("{} @ {version}", self.id), ..alike.clone() };
+            // `newest-stored` is what the host takes an unknown version for.
+            if version.starts_with(|c: char| c.is_ascii_digit()) {
+                let (name, version) = ("openclaw-version".to_owned(), (*version).to_owned());
+                case.deployment.attributes.insert(name, version);
+            }
+            case
+        };
+        Ok(run.versions.iter().map(case).collect())
     }
 
     /// What is expected of each credential.

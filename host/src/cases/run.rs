@@ -31,8 +31,11 @@ pub struct Recording {
     pub(super) expect: Expectations,
 }
 
-/// How many cases a thread takes at a time.
-const CHUNK: usize = 16;
+/// How many cases a thread takes at a time, at least and at most: more of those that are like the one
+/// before, as long as no thread is left with nothing to do.
+const CHUNK: (usize, usize) = (16, 128);
+/// How often a thread takes some, about.
+const TURNS: usize = 16;
 
 /// Runs cases against a policy. A deployment is that of the cases that describe none of their own;
 /// with `reach`, it is seen what the policy says and does; `progress` is told how many are done.
@@ -47,22 +50,19 @@ pub fn run_all(
     reach: bool,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Ran, Error> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let chunk = (cases.len() / (threads * TURNS)).clamp(CHUNK.0, CHUNK.1);
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         let mut runner = Runner::new(policy, deployment.policy.clone()).on(deployment.clone());
         let mut reached = Reached::default();
         loop {
-            let from = next.fetch_add(CHUNK, Ordering::Relaxed);
-            let chunk = cases.iter().enumerate().skip(from).take(CHUNK);
-            let ran: Vec<_> = chunk
+            let from = next.fetch_add(chunk, Ordering::Relaxed);
+            let some = cases.iter().enumerate().skip(from).take(chunk);
+            let ran: Vec<_> = some
                 .map(|(index, case)| {
-                    let attempt = runner.attempt(case);
-                    let attempt = attempt.map(|attempt| {
-                        if let Some(answer) = attempt.answer.as_ref().filter(|_| reach) {
-                            reached.add(&attempt.snapshot, answer);
-                        }
-                        (attempt.result, attempt.recorded)
-                    });
+                    let attempt = runner.attempt(case, reach.then_some(&mut reached));
+                    let attempt = attempt.map(|attempt| (attempt.result, attempt.recorded));
                     (index, attempt)
                 })
                 .collect();
@@ -74,9 +74,8 @@ pub fn run_all(
         }
         done.lock().unwrap_or_else(PoisonError::into_inner).push((Vec::new(), Some(reached)));
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        for _ in 1..threads.min(cases.len().div_ceil(CHUNK)) {
+        for _ in 1..threads.min(cases.len().div_ceil(chunk)) {
             scope.spawn(work);
         }
         work();

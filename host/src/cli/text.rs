@@ -19,6 +19,7 @@
 //! | `policies` | what a policy is made of, and what it takes |
 //! | `programs` | a program that was or was not started, and what was written before |
 //! | `watched` | what a watch tells, line by line |
+//! | `table` | columns of text |
 //! | `words` | words and colours that they share |
 
 mod calls;
@@ -43,6 +44,7 @@ mod records;
 mod remedies;
 mod runs;
 mod standings;
+mod table;
 #[cfg(feature = "watch")]
 mod watched;
 mod words;

@@ -43,7 +43,7 @@ impl Policy for Helm {
             let token = snapshot.credential_name(consumer.credential) == "gateway-token";
             match authority {
                 Some(source) if token => {
-                    (Some(source), format!("{} is the source of truth", source.label()))
+                    (Some(source), [source.label(), " is the source of truth"].concat())
                 }
                 _ => (today(snapshot, resolved), "left as it is".to_owned()),
             }

@@ -153,6 +153,8 @@ pub(crate) struct Known<'s> {
     pub(crate) places: Vec<(Credential, Place, Location<'s>)>,
     pub(crate) token: Vec<Location<'s>>,
     pub(crate) password: Vec<Location<'s>>,
+    /// The release in words, where it is known.
+    pub(crate) version: Option<String>,
 }
 
 impl<'s> Installation<'s> {
@@ -200,6 +202,7 @@ impl<'s> Installation<'s> {
 
     /// What depends on the release.
     fn look_up_variables(&mut self) {
+        self.known.version = self.version_known.then(|| self.version.to_string());
         self.known.token = self.find_variables(None, Credential::Token);
         self.known.password = self.find_variables(None, Credential::Password);
     }

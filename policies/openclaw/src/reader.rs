@@ -1,7 +1,8 @@
 //! A program that looks: what stands at a place for it, and what comes first.
 
 use precedent_guest::{
-    Consumer, Location, Presence, Ranking, ReferenceKind, Standing, precedence::Winner,
+    Consumer, Location, Presence, ReferenceKind, Standing,
+    precedence::{Ranked, Winner},
 };
 
 use crate::{
@@ -162,19 +163,18 @@ impl<'i, 's> Reader<'i, 's> {
         let all = places.iter().flat_map(|place| {
             self.all_at(credential, *place).map(move |location| (*place, location))
         });
-        let ranking = all.fold(Ranking::default(), |ranking, (place, location)| {
-            let one = Ranking::default().then(Some(location), "");
-            ranking.followed_by(if !follows(place) {
+        Winner::of(all.filter_map(|(place, location)| {
+            let one = Ranked::new(location, "");
+            Some(if !follows(place) {
                 one.without_references()
             } else if self.is_own_variable(credential, location) {
-                Ranking::default().then(self.own_variable(credential), "")
+                Ranked::new(self.own_variable(credential)?, "")
             } else if self.has_environment && self.has_variable(location) {
                 one.skipping_unresolved()
             } else {
                 one.without_variables().skipping_unresolved()
             })
-        });
-        ranking.resolve()
+        }))
     }
 
     /// What a walk comes to.

@@ -94,11 +94,13 @@ impl<'s> Installation<'s> {
                 );
                 (None, "left out".to_owned())
             };
+            let mut reason = resolved.order;
+            reason.extend(["; ", why.as_str()]);
             decision.verdicts.push(Verdict {
                 consumer: consumer.id,
                 today: resolved.standing,
                 wanted: wanted.map(|location| location.id),
-                reason: format!("{}; {why}", resolved.order),
+                reason,
                 next: resolved.next.map(|location| location.id),
             });
         }
@@ -135,28 +137,36 @@ impl<'s> Installation<'s> {
         credential: Credential,
         places: &[Place],
     ) -> String {
-        let labels: Vec<&str> = places
+        let mut labels = places
             .iter()
             .filter(|place| {
                 let rare = matches!(place, Place::Call | Place::LegacyEnv);
                 !rare || reader.is_set(credential, **place)
             })
             .filter_map(|place| reader.at(credential, *place))
-            .map(|location| location.label())
-            .collect();
+            .map(|location| location.label());
         let mode = match self.mode {
             Mode::Local => "",
             Mode::Remote => " in remote mode",
         };
+        // Put together without the machinery of formats: every program has such a sentence, and most of a
+        // decision went into them.
+        let mut words = String::with_capacity(SENTENCE);
+        words.push_str(consumer.name);
         // Which release is meant matters: the orders differ.
-        let name = if self.version_known {
-            format!("{} of {}", consumer.name, self.version)
-        } else {
-            consumer.name.to_owned()
-        };
-        match labels.as_slice() {
-            [] => format!("{name} looks nowhere{mode}"),
-            labels => format!("{name}{mode} reads {}", labels.join(", then ")),
+        if let Some(version) = &self.known().version {
+            words.extend([" of ", version.as_str()]);
         }
+        match labels.next() {
+            None => words.extend([" looks nowhere", mode]),
+            Some(first) => {
+                words.extend([mode, " reads ", first]);
+                labels.for_each(|label| words.extend([", then ", label]));
+            }
+        }
+        words
     }
 }
+
+/// Room for an order in words and why it is so: most have less.
+const SENTENCE: usize = 192;

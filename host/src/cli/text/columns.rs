@@ -10,7 +10,8 @@ use precedent::{
 use super::{
     in_one_line,
     standings::{matters, today},
-    words::{BOLD, DIM, GREEN, RED, Written, YELLOW, copy, harmless, paint, section, table},
+    table::Table,
+    words::{BOLD, DIM, GREEN, RED, Written, YELLOW, copy, harmless, paint, section},
 };
 use crate::cli::what_if::Column;
 
@@ -25,7 +26,7 @@ pub(crate) fn columns(
     let names: Vec<String> = columns.iter().map(|column| title(&harmless(column.name()))).collect();
     let header = ["PROGRAM", "CREDENTIAL", "USES TODAY"];
     let header: Vec<&str> = header.into_iter().chain(names.iter().map(String::as_str)).collect();
-    let mut table = table(&header);
+    let mut table = Table::new(&header);
     for (index, consumer) in snapshot.consumers.iter().enumerate() {
         let id = ConsumerId::from_index(index);
         let verdicts: Vec<Option<&Verdict>> =
@@ -62,7 +63,7 @@ pub(crate) fn columns(
         cells.extend(columns.iter().map(cell));
         table.add_row(cells);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    writeln!(out, "{}", table)?;
     own_findings(out, columns)?;
     said(out, columns)?;
     let words = if differ {

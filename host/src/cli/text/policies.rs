@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, time::Duration};
 
-use comfy_table::ContentArrangement;
+use comfy_table::{ContentArrangement, Table, presets};
 use precedent::{
     config::ManifestError,
     decide::{Policy, Shape, Usage},
@@ -11,7 +11,7 @@ use precedent::{
 use super::super::policy::bench::Times;
 use super::{
     line_of,
-    words::{BOLD, CYAN, DIM, GREEN, RED, Written, harmless, indented, paint, section, table},
+    words::{BOLD, CYAN, DIM, GREEN, RED, Written, harmless, indented, paint, section},
 };
 
 /// A setting as its schema describes it.
@@ -79,6 +79,17 @@ pub(crate) fn inspected(
         shown.add_row([key, kind, default, description].map(|cell| harmless(cell)));
     }
     writeln!(out, "{}", indented(&shown.to_string()))
+}
+
+/// A table of which cells may be wrapped.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().map(|title| paint(DIM, title)));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
 }
 
 /// What is wrong with a setting, and the line that says it.

@@ -12,8 +12,9 @@ use super::{
     findings_in, refusal,
     runs::time,
     standings::{copies_in, reasons_in, standings_in},
+    table::Table,
     violations,
-    words::{BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, table},
+    words::{BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section},
 };
 use crate::cli::rollback::in_words;
 
@@ -46,11 +47,11 @@ pub(crate) fn records(out: &mut impl Write, deployment: &str, rows: Vec<Row>) ->
             "{name}: no such run is recorded; every run of `precedent` leaves a record"
         );
     }
-    let mut table = table(&["RECORD", "WHEN", "VERB", "PHASE", "POLICY", "RESULT", "OUTCOME"]);
+    let mut table = Table::new(&["RECORD", "WHEN", "VERB", "PHASE", "POLICY", "RESULT", "OUTCOME"]);
     for Row(cells) in rows {
         table.add_row(cells);
     }
-    writeln!(out, "{}", table.trim_fmt())
+    writeln!(out, "{}", table)
 }
 
 fn phase(record: &Recorded) -> String {

@@ -6,7 +6,10 @@ use precedent::apply::{Outcome, Run, RunState};
 pub(crate) use precedent::record::moment as time;
 
 use super::super::rollback::in_words;
-use super::words::{BOLD, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, table};
+use super::{
+    table::Table,
+    words::{BOLD, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section},
+};
 
 /// Says that there is nothing to take a run back with.
 pub(crate) fn backup(outcome: &Outcome) {
@@ -24,7 +27,7 @@ pub(crate) fn runs(out: &mut impl Write, deployment: &str, runs: &[(Run, RunStat
             harmless(deployment)
         );
     }
-    let mut table = table(&["RUN", "WHEN", "WHAT", "STATE", "FILES"]);
+    let mut table = Table::new(&["RUN", "WHEN", "WHAT", "STATE", "FILES"]);
     for (run, state) in runs.iter().rev() {
         let what = match run.of {
             Some(of) => format!("{} of {of}", run.verb),
@@ -46,7 +49,7 @@ pub(crate) fn runs(out: &mut impl Write, deployment: &str, runs: &[(Run, RunStat
             files.join("\n"),
         ]);
     }
-    writeln!(out, "{}", table.trim_fmt())
+    writeln!(out, "{}", table)
 }
 
 /// What a run changed, and what became of it.

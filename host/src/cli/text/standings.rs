@@ -12,9 +12,9 @@ use precedent::{
 };
 
 use super::super::compare::changed_standings;
+use super::table::Table;
 use super::words::{
     BOLD, DIM, GREEN, RED, Written, YELLOW, copy, harmless, holds, indented, label, paint, section,
-    table,
 };
 
 /// Each consumer: what it uses today, and what it should.
@@ -33,7 +33,7 @@ pub(crate) fn standings_in(
 ) -> Written {
     let (shown, hidden): (Vec<_>, Vec<_>) =
         decision.verdicts.iter().partition(|verdict| matters(snapshot, verdict));
-    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", "SHOULD USE", ""]);
+    let mut table = Table::new(&["PROGRAM", "CREDENTIAL", "USES TODAY", "SHOULD USE", ""]);
     for verdict in &shown {
         let Some(consumer) = snapshot.consumers.get(verdict.consumer.index()) else {
             continue;
@@ -60,7 +60,7 @@ pub(crate) fn standings_in(
         ]);
     }
     if !shown.is_empty() {
-        writeln!(out, "{}", table.trim_fmt())?;
+        writeln!(out, "{}", table)?;
     }
     let names: BTreeSet<&str> = hidden
         .iter()
@@ -149,7 +149,7 @@ pub(crate) fn copies_in(out: &mut impl Write, snapshot: &Snapshot) -> Written {
     let with_copy = |credential: CredentialId| {
         snapshot.locations.iter().any(|l| l.credential == credential && !is_unset(&l.presence))
     };
-    let mut table = table(&["COPY", "PLACE", "HOLDS"]);
+    let mut table = Table::new(&["COPY", "PLACE", "HOLDS"]);
     let mut any = false;
     // A place that hardly anybody uses is worth a line only where something stands there.
     let is_shown = |location: &&Location| {
@@ -170,7 +170,7 @@ pub(crate) fn copies_in(out: &mut impl Write, snapshot: &Snapshot) -> Written {
     }
     if any {
         section(out, "Copies")?;
-        writeln!(out, "{}", indented(&table.trim_fmt()))?;
+        writeln!(out, "{}", indented(&table.to_string()))?;
     }
     Ok(())
 }
@@ -183,7 +183,7 @@ pub(crate) fn as_of(
     then: &Proposal,
 ) -> Written {
     let title = format!("WITH {}", harmless(version));
-    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", &title]);
+    let mut table = Table::new(&["PROGRAM", "CREDENTIAL", "USES TODAY", &title]);
     let mut any = false;
     for (consumer, from, to) in changed_standings(now, then) {
         any = true;
@@ -195,7 +195,7 @@ pub(crate) fn as_of(
         ]);
     }
     if any {
-        writeln!(out, "{}", table.trim_fmt())
+        writeln!(out, "{}", table)
     } else {
         let words =
             format!("With {} every program gets the same secret as today.", harmless(version));
@@ -210,7 +210,8 @@ pub(crate) fn shadows(
     shadows: &[(ConsumerId, Vec<LocationId>)],
 ) -> Written {
     let snapshot = &proposal.snapshot;
-    let mut table = table(&["PROGRAM", "CREDENTIAL", "USES TODAY", "THEN, IF THAT VANISHED", ""]);
+    let mut table =
+        Table::new(&["PROGRAM", "CREDENTIAL", "USES TODAY", "THEN, IF THAT VANISHED", ""]);
     let secret = |id: LocationId| snapshot.location(id)?.presence.fingerprint();
     let mut stale = 0;
     let mut any = false;
@@ -244,7 +245,7 @@ pub(crate) fn shadows(
     if !any {
         return writeln!(out, "No program gets a secret from anywhere.");
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    writeln!(out, "{}", table)?;
     match stale {
         0 => writeln!(out, "\n{}", paint(GREEN, "No stale copy is waiting to win.")),
         count => writeln!(

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Table, presets};
 use precedent::model::{Location, LocationId, Presence, Severity, Snapshot};
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -26,16 +25,6 @@ pub(crate) fn harmless(text: &str) -> String {
 
 pub(super) fn section(out: &mut impl Write, title: &str) -> Written {
     writeln!(out, "\n{}", paint(BOLD, title))
-}
-
-pub(super) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.iter().map(|title| paint(DIM, title)));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
 }
 
 pub(super) fn indented(text: &str) -> String {
