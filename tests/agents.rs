@@ -272,3 +272,48 @@ fn a_node_works_on_without_the_store() {
     assert_eq!(nodes.heard("connected").len(), 3, "{:?}", nodes.told.lock().unwrap());
     assert!(folder.standing().unwrap().unwrap().cut_off.is_none());
 }
+
+/// One that leads is not heard of for longer than its lease, another one decides, and goes: what the first handed
+/// out before is over, though it would say the same again.
+#[test]
+fn who_is_elected_again_reads_what_was_decided_in_between() {
+    let nodes =
+        Nodes::new(&["a", "b", "c"], "nodes", &format!("{FLEET}leaders = [\"a\", \"b\"]\n"));
+    for name in &nodes.names {
+        nodes.log_in(name, "canary-access", 24);
+    }
+    let own = "cut-off-seconds = 5\nsettings = { margin-minutes = 30 }";
+    let text = nodes.read("b", "precedent.toml").replace("cut-off-seconds = 5", own);
+    nodes.write("b", "precedent.toml", &text);
+    let store = MemoryStore::default();
+    let tellers: Vec<_> = nodes.names.iter().map(|name| nodes.teller(name)).collect();
+    let [mut a, mut b, mut c] =
+        [0, 1, 2].map(|at| nodes.agent(&nodes.names[at], &store, &tellers[at]));
+    let decided_by = || {
+        let entry = store.get("/precedent/test/assignments/c/").unwrap().unwrap();
+        let text = String::from_utf8(entry.value).unwrap();
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        first["leader"].as_str().unwrap().to_owned()
+    };
+    for _ in 0..8 {
+        for agent in [&mut a, &mut b, &mut c] {
+            agent.beat(NO_TIME);
+        }
+    }
+    assert_eq!(decided_by(), "a");
+    for _ in 0..40 {
+        std::thread::sleep(Duration::from_millis(300));
+        for agent in [&mut b, &mut c] {
+            agent.beat(NO_TIME);
+        }
+    }
+    assert_eq!(decided_by(), "b");
+    drop(b);
+    for _ in 0..8 {
+        for agent in [&mut a, &mut c] {
+            agent.beat(NO_TIME);
+        }
+    }
+    assert_eq!(decided_by(), "a", "{:#?}", nodes.told.lock().unwrap());
+    assert_eq!(c.standing(), &NodeState::InOrder);
+}

@@ -292,63 +292,20 @@ impl Cluster {
         self.ask(0, arguments).unwrap_or_else(|error| panic!("etcdctl {arguments:?}: {error}"))
     }
 
-    /// From now on nodes are told apart by their certificates, and each may do what its part wants and no more.
+    /// From now on nodes are told apart by their certificates, and each may do what its part wants and no more:
+    /// what `deploy/fleet/etcd-roles` gives it.
     pub(crate) fn tell_apart(&self, fleet: &str, nodes: &[Node<'_>]) {
-        let at = |what: &str| format!("/precedent/{fleet}/{what}");
-        let grant = |role: &str, what: &str, key: &str| {
-            let key = at(key);
-            let mut arguments = vec!["role", "grant-permission"];
-            // All below a folder, or one key.
-            arguments.extend(key.ends_with('/').then_some("--prefix=true"));
-            arguments.extend([role, what, &key]);
-            self.administer(&arguments);
-        };
-        for (role, all) in [
-            // What every node does.
-            (
-                "node",
-                &[
-                    ("read", "reports/"),
-                    ("read", "alive/"),
-                    ("write", "sealed/"),
-                    ("readwrite", "leader"),
-                    ("readwrite", "generation"),
-                    ("readwrite", "guards/"),
-                    ("readwrite", "renewals/"),
-                    ("readwrite", "rotations/"),
-                    ("read", "progress/"),
-                ] as &[_],
-            ),
-            ("leads", &[("readwrite", "assignments/")]),
-        ] {
-            self.administer(&["role", "add", role]);
-            for (what, key) in all {
-                grant(role, what, key);
-            }
-        }
-        self.administer(&["role", "add", "root"]);
-        self.administer(&["user", "add", "root", "--no-password"]);
-        self.administer(&["user", "grant-role", "root", "root"]);
-        for Node { name, leads } in nodes {
-            self.administer(&["role", "add", name]);
-            grant(name, "readwrite", &format!("reports/{name}"));
-            grant(name, "readwrite", &format!("alive/{name}"));
-            // To wait for a key is to wait for all that begin so.
-            self.administer(&[
-                "role",
-                "grant-permission",
-                "--prefix=true",
-                name,
-                "read",
-                &at(&format!("assignments/{name}/")),
-            ]);
-            grant(name, "readwrite", &format!("sealed/{name}/"));
-            grant(name, "readwrite", &format!("progress/{name}/"));
-            self.administer(&["user", "add", name, "--no-password"]);
-            for role in [*name, "node"].into_iter().chain(leads.then_some("leads")) {
-                self.administer(&["user", "grant-role", name, role]);
-            }
-        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/fleet/etcd-roles");
+        let paper = self.authority.paper("root");
+        let mut command = Command::new(script);
+        command.arg(fleet).args(nodes.iter().map(|node| node.name));
+        command.arg("--leaders");
+        command.args(nodes.iter().filter(|node| node.leads).map(|node| node.name));
+        command.env("ETCDCTL_ENDPOINTS", self.endpoint(0));
+        command.env("ETCDCTL_CACERT", self.authority.ca());
+        command.env("ETCDCTL_CERT", paper.certificate).env("ETCDCTL_KEY", paper.key);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         self.administer(&["auth", "enable"]);
     }
 }
@@ -369,7 +326,7 @@ const INSTALL: &str = "install it: apt-get install etcd-server etcd-client util-
 
 /// Starts it in a thread that lives as long as this process: etcd is killed when the thread is gone that started
 /// it, and a test's own goes before the cluster that tests share.
-fn spawn(command: Command) -> Child {
+pub(crate) fn spawn(command: Command) -> Child {
     type Wanted = (Command, mpsc::Sender<std::io::Result<Child>>);
     static PARENT: OnceLock<Mutex<mpsc::Sender<Wanted>>> = OnceLock::new();
     let parent = PARENT.get_or_init(|| {

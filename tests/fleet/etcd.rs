@@ -374,13 +374,23 @@ fn a_node_does_what_its_part_wants_and_no_more() {
     put(&one, &at("sealed/two/id"), "sealed");
     put(&one, &at("sealed/one/id"), "sealed");
     done(one.commit(Transaction::default().remove(at("sealed/one/id"))));
-    for key in
-        ["leader", "generation", "guards/name", "renewals/c", "rotations/c", "progress/one/c"]
-    {
+    for (store, key) in [
+        (&one, "guards/renew%2Fc"),
+        (&leader, "guards/rotate%2Fc"),
+        (&one, "renewals/c"),
+        (&one, "progress/one/c"),
+        (&leader, "leader"),
+        (&leader, "generation"),
+        (&leader, "rotations/c"),
+    ] {
         let transaction = Transaction::default().when(Condition::Absent(at(key))).put(at(key), "1");
-        done(one.commit(transaction));
+        done(store.commit(transaction));
+        assert_eq!(value(store, &at(key)).as_deref(), Some("1"));
+    }
+    for key in ["leader", "rotations/c", "progress/one/c"] {
         assert_eq!(value(&one, &at(key)).as_deref(), Some("1"));
     }
+    done(leader.commit(Transaction::default().remove(at("progress/one/c"))));
     put(&leader, &at("assignments/one/"), "do");
     assert_eq!(value(&one, &at("assignments/one/")).as_deref(), Some("do"));
     assert_eq!(
@@ -396,12 +406,16 @@ fn a_node_does_what_its_part_wants_and_no_more() {
         write(&one, "reports/two"),
         write(&one, "alive/two"),
         write(&one, "assignments/one/"),
+        write(&one, "leader"),
+        write(&one, "generation"),
+        write(&one, "rotations/c"),
+        write(&one, "guards/rotate%2Fc"),
         write(&one, "progress/two/c"),
         write(&one, "elsewhere"),
         one.commit(Transaction::default().put("/precedent/away/leader", "x")).err(),
-        one.get(&at("assignments/two/")).err(),
+        one.get(&at("generation")).err(),
         one.get(&at("sealed/two/id")).err(),
-        one.list(&at("assignments/")).err(),
+        leader.get(&at("sealed/one/id")).err(),
         one.list("/").err(),
         one.wait(&at("sealed/"), after, Duration::from_secs(5)).err(),
         // Nobody has heard of it, though its certificate is right.
@@ -411,7 +425,7 @@ fn a_node_does_what_its_part_wants_and_no_more() {
         let error = error.expect("it may not");
         assert!(denied(&error) && !error.is_retryable(), "{error:?}");
     }
-    println!("13 denials in {:?}: {}", began.elapsed(), write(&one, "elsewhere").unwrap());
+    println!("17 denials in {:?}: {}", began.elapsed(), write(&one, "elsewhere").unwrap());
     // All of it, where one part is forbidden.
     let both = Transaction::default().put(at("reports/one"), "new").put(at("reports/two"), "x");
     assert!(denied(&one.commit(both).unwrap_err()));

@@ -44,6 +44,16 @@ pub struct Terms {
     pub sends: Vec<Send>,
 }
 
+impl Terms {
+    /// What takes its place where it is more than a store takes: nothing of the others.
+    pub(super) fn too_large(&self, bytes: usize) -> Self {
+        let why = format!(
+            "what this node is to be shown of the others has {bytes} bytes, which is more than the store takes"
+        );
+        Self { view: Vec::new(), sends: Vec::new(), decided: Decided::Failed(why), ..self.clone() }
+    }
+}
+
 /// What the policy answered, for people: the node asks it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,7 +1,7 @@
 //! What the elected node does: asks the policy for every node, and hands out what comes of it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     num::NonZero,
     thread,
     time::{Duration, Instant},
@@ -27,6 +27,8 @@ use crate::{
 
 /// How many assignments are written at once; beside them stand the generation and its conditions.
 const BATCH: usize = Transaction::MOST - 4;
+/// How many bytes of them at once: etcd takes 1.5 MiB.
+const BATCH_BYTES: usize = 768 << 10;
 /// How long nodes publish nothing until it is decided on what they did, and how long that may go on.
 const QUIET: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -338,9 +340,9 @@ impl Leader {
         (board, now): (&Board, u64),
         decided: BTreeMap<String, Terms>,
     ) -> Result<usize, FleetError> {
-        let decided: Vec<(String, Terms)> = decided.into_iter().collect();
+        let mut rest: VecDeque<(String, Terms)> = decided.into_iter().collect();
         let mut count = 0;
-        for part in decided.chunks(BATCH) {
+        while !rest.is_empty() {
             session.keep(now)?;
             let leading = session.leading().ok_or(FleetError::NotLeading)?;
             let key = space.generation();
@@ -356,25 +358,33 @@ impl Leader {
                 .when(leading)
                 .when(unchanged)
                 .put(&key, generation.to_string());
-            for (node, terms) in part {
-                let assignment = Assignment {
-                    node: node.clone(),
-                    leader: roster.me().to_owned(),
-                    generation,
-                    at: now,
-                    terms: terms.clone(),
-                };
-                let text = signed::sign(identity, roster.fleet(), &assignment);
-                transaction = transaction.put(space.assignment(node), text);
+            let signed = |node: &str, terms: &Terms| {
+                let (node, leader) = (node.to_owned(), roster.me().to_owned());
+                let assignment =
+                    Assignment { node, leader, generation, at: now, terms: terms.clone() };
+                signed::sign(identity, roster.fleet(), &assignment)
+            };
+            let (mut part, mut bytes) = (Vec::new(), 0);
+            while bytes < BATCH_BYTES
+                && part.len() < BATCH
+                && let Some((node, terms)) = rest.pop_front()
+            {
+                let told = digest(&terms);
+                let mut text = signed(&node, &terms);
+                if text.len() > BATCH_BYTES {
+                    // It would keep all others from theirs.
+                    text = signed(&node, &terms.too_large(text.len()));
+                }
+                bytes += text.len();
+                transaction = transaction.put(space.assignment(&node), text);
+                part.push((node, told));
             }
             if store.commit(transaction)? == Committed::Moved {
                 session.still_leads()?;
                 return Err(FleetError::NotLeading);
             }
-            for (node, terms) in part {
-                self.handed.insert(node.clone(), digest(terms));
-            }
             count += part.len();
+            self.handed.extend(part);
         }
         Ok(count)
     }

@@ -20,7 +20,7 @@ use crate::{
 
 /// The most copies of one credential that a node is shown: copies that no policy could tell apart are shown
 /// once, and of more the ones that it has too, then the ones that last longest.
-const MOST: usize = 16;
+const MOST: usize = 8;
 
 /// A copy of another node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
