@@ -8,8 +8,9 @@ use precedent::fleet::{
 
 use super::super::session::now;
 use super::{
+    table::Table,
     time,
-    words::{BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section, table},
+    words::{BOLD, CYAN, DIM, GREEN, RED, Written, YELLOW, harmless, paint, section},
 };
 
 /// How every node stands.
@@ -24,7 +25,7 @@ pub(crate) fn status(
         None => paint(RED, "nobody is elected: no agent that may lead runs"),
     };
     writeln!(out, "{}: {leader}\n", paint(BOLD, &harmless(roster.fleet())))?;
-    let mut table = table(&["NODE", "AGENT", "SEEN", "GENERATION", "STATE"]);
+    let mut table = Table::new(&["NODE", "AGENT", "SEEN", "GENERATION", "STATE"]);
     for node in &status.nodes {
         let agent = if node.is_alive { paint(GREEN, "runs") } else { paint(RED, "gone") };
         let seen = node.at.map_or_else(|| "never".to_owned(), |at| ago(now, at));
@@ -38,7 +39,7 @@ pub(crate) fn status(
             state.join("\n"),
         ]);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    writeln!(out, "{table}")?;
     for (node, why) in &status.unbelieved {
         let node = paint(BOLD, &harmless(node));
         writeln!(out, "{} {node}: {}", paint(RED, "not believed:"), harmless(why))?;
