@@ -10,6 +10,7 @@ use precedent::fleet::{
     Agent, Board, NodeState, Roster, Space, Store,
     store::{MemoryStore, Transaction},
 };
+use precedent::model::Phase;
 
 use node::{FLEET, Nodes};
 
@@ -169,13 +170,59 @@ fn what_is_over_or_not_signed_is_never_followed() {
         store.commit(Transaction::default().put(key, value)).unwrap();
         nodes.told.lock().unwrap().clear();
         let tell = nodes.teller("a");
-        let mut agent = nodes.agent("a", &store, &tell);
-        agent.beat(NO_TIME);
+        nodes.agent("a", &store, &tell).beat(NO_TIME);
         let told = nodes.heard("not-followed");
         assert!(told.iter().any(|line| line.contains(says)), "{says}: {told:?}");
         assert_eq!(follows(&nodes), before, "{says}");
         assert_eq!(nodes.access("a"), "canary-access-of-its-own", "{says}");
     }
+}
+
+/// The number in the store is signed by nobody, and a report says what its node likes: neither may be the last.
+#[test]
+fn a_number_that_nobody_can_have_come_to_is_passed_over() {
+    let nodes = two(FLEET);
+    let store = MemoryStore::default();
+    settled(&nodes, &store);
+    let key = "/precedent/test/generation";
+    let last = u64::MAX.to_string();
+    store.commit(Transaction::default().put(key, last.clone())).unwrap();
+    nodes.log_in("b", "canary-access-b2", 30);
+    settled(&nodes, &store);
+    let follows = nodes.agent("a", &store, &|_| {}).generation();
+    assert!((1..1000).contains(&follows), "{follows}");
+    assert!(store.get(key).unwrap().unwrap().value != last.into_bytes());
+}
+
+/// A leader was stolen from, and is taken out of the manifests: agents start, follow it no more, and still
+/// nothing older.
+#[test]
+fn who_may_lead_no_more_is_followed_no_more() {
+    let nodes = two(&format!("{FLEET}leaders = [\"b\"]\n"));
+    let store = MemoryStore::default();
+    settled(&nodes, &store);
+    let before = nodes.agent("a", &store, &|_| {}).generation();
+    let text = nodes.read("a", "precedent.toml").replace("leaders = [\"b\"]", "leaders = [\"a\"]");
+    nodes.write("a", "precedent.toml", &text);
+    let tell = nodes.teller("a");
+    let mut agent = nodes.agent("a", &store, &tell);
+    assert_eq!(agent.generation(), before);
+    nodes.log_in("a", "canary-access-a", -1);
+    nodes.told.lock().unwrap().clear();
+    (0..4).for_each(|_| agent.beat(NO_TIME));
+    assert!(agent.generation() > before, "it leads by now: {:?}", nodes.told.lock().unwrap());
+}
+
+/// Two agents of one node would speak in one name, and each end what the other has.
+#[test]
+fn one_agent_runs_on_a_node() {
+    let nodes = two(FLEET);
+    let store = MemoryStore::default();
+    let tell = |_: &precedent::fleet::Happening<'_>| {};
+    let _first = nodes.agent("a", &store, &tell);
+    let second = Agent::new(nodes.host("a"), &store, Phase::Repair, &tell);
+    let error = second.map(drop).unwrap_err().to_string();
+    assert!(error.contains("another agent of this node runs"), "{error}");
 }
 
 /// A node speaks for itself: what it says of others' copies is passed over, and so is what it says in

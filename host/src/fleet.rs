@@ -106,6 +106,9 @@ pub enum FleetError {
         "this node has no identity yet; run `precedent identity`, and add what it prints to the manifests of the fleet"
     )]
     NoIdentity,
+    /// Another agent has this node.
+    #[error("another agent of this node runs ({} is its lock); one is enough", .0.display())]
+    AgentRuns(PathBuf),
     /// The key for fingerprints cannot be used.
     #[error("cannot use the fleet's key {}: {reason}", path.display())]
     Key {
@@ -128,7 +131,7 @@ pub enum FleetError {
         since: String,
     },
     /// This node does not lead what it tried to write as the leader.
-    #[error("another node leads by now; nothing was written")]
+    #[error("another node leads by now, or decided in between; nothing was written")]
     NotLeading,
     /// A rotation.
     #[error(transparent)]
@@ -148,6 +151,7 @@ impl FleetError {
             Self::Record(_) | Self::Random(_) | Self::Guarded { .. } | Self::NotLeading => true,
             Self::NoFleet
             | Self::NoState
+            | Self::AgentRuns(_)
             | Self::NoIdentity
             | Self::NotAPeer(_)
             | Self::Key { .. }

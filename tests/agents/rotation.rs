@@ -13,7 +13,8 @@ use std::{
 
 use precedent::fleet::{
     Direction, Driver, FleetError, Roster, Rotation, RotationFault, Space, Stage, Start, Store,
-    fleet_key, store::MemoryStore,
+    fleet_key,
+    store::{MemoryStore, Transaction},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -224,7 +225,8 @@ fn it_stops_at_the_first_failure_and_is_resumed_from_another_node() {
         let again = running.begin("a", 30).unwrap_err().to_string();
         assert!(again.contains("a rotation of gateway-token is under way"), "{again}");
         std::fs::remove_file(nodes.path("b", "broken")).unwrap();
-        let rotation = running.driver("c", 30, |driver| driver.resume("gateway-token")).unwrap();
+        let rotation =
+            running.driver("c", 30, |driver| driver.resume("gateway-token", &[])).unwrap();
         assert!(rotation.is_over());
     });
     // What the gateway read last is what stands there: also at the node where that failed at first.
@@ -256,7 +258,7 @@ fn it_goes_back_node_by_node() {
         };
         assert!([Stage::Accept, Stage::Use].contains(stage), "{broken}");
         std::fs::remove_file(nodes.path("c", "broken")).unwrap();
-        let rotation = running.driver("b", 30, |driver| driver.undo("gateway-token")).unwrap();
+        let rotation = running.driver("b", 30, |driver| driver.undo("gateway-token", &[])).unwrap();
         assert_eq!((rotation.is_over(), rotation.direction), (true, Direction::Back));
     });
     assert_eq!(running.everywhere(), only(OLD), "{:#?}", nodes.told.lock().unwrap());
@@ -273,8 +275,56 @@ fn a_node_that_is_not_there_is_named_and_nothing_begins() {
             error,
             "c cannot take part: no agent runs there; mend that, or leave it out with --without, and it is locked out"
         );
-        let none = running.driver("a", 30, |driver| driver.resume("gateway-token")).unwrap_err();
+        let none = running.driver("a", 30, |driver| driver.resume("gateway-token", &[])).unwrap_err();
         assert_eq!(none.to_string(), "no rotation of gateway-token is under way");
+    });
+    assert_eq!(running.everywhere(), only(OLD));
+    running.is_clean();
+}
+
+/// Whoever can write to the store brings back a rotation that is over, with all that was sealed for it.
+#[test]
+fn a_rotation_that_is_over_cannot_be_brought_back() {
+    let nodes = nodes();
+    let running = running(&nodes);
+    running.during(&["a", "b", "c"], |running| {
+        running.begin("a", 30).unwrap();
+        let secret = SecretString::from("canary-gateway-token-newer");
+        let start = Start { secret: &secret, deployment: "openclaw", without: &[] };
+        running.driver("a", 30, |driver| driver.begin("gateway-token", &start)).unwrap();
+        let everything = running.store.read_everything();
+        let first = everything.iter().find(|entry| entry.key.contains("/sealed/b/rotation-"));
+        let first = first.unwrap();
+        let id = first.key.rsplit("rotation-").next().unwrap();
+        let of_first = |entry: &&precedent::fleet::store::Entry| {
+            entry.key.contains("/rotations/") && String::from_utf8_lossy(&entry.value).contains(id)
+        };
+        running.store.commit(Transaction::default().put(&first.key, first.value.clone())).unwrap();
+        for entry in everything.iter().filter(of_first) {
+            let put = Transaction::default().put(&entry.key, entry.value.clone());
+            running.store.commit(put).unwrap();
+            thread::sleep(Duration::from_millis(700));
+        }
+        running.store.commit(Transaction::default().remove(&first.key)).unwrap();
+    });
+    assert_eq!(running.everywhere(), only("canary-gateway-token-newer"));
+    let failed = nodes.heard("stepped");
+    let says = "it was begun here before, and is over";
+    assert!(failed.iter().all(|line| !line.contains("failed")), "{says}: {failed:?}");
+    running.is_clean();
+}
+
+/// A node that only looks cannot take part, and says so before anybody uses the new one.
+#[test]
+fn an_audited_node_stops_it() {
+    let nodes = nodes();
+    let text = nodes.read("c", "precedent.toml");
+    nodes.write("c", "precedent.toml", &format!("deployment.mode = \"audit\"\n{text}"));
+    let running = running(&nodes);
+    running.during(&["a", "b", "c"], |running| {
+        let error = running.begin("a", 30).unwrap_err().to_string();
+        assert!(error.contains("c: this deployment is audited"), "{error}");
+        running.driver("a", 30, |driver| driver.undo("gateway-token", &[])).unwrap();
     });
     assert_eq!(running.everywhere(), only(OLD));
     running.is_clean();

@@ -100,6 +100,7 @@ fn of_a_fleet(error: &anyhow::Error) -> Option<Exit> {
         FleetError::Host(error) => of_a_stage(Some(error)),
         FleetError::NoFleet
         | FleetError::NoState
+        | FleetError::AgentRuns(_)
         | FleetError::NoIdentity
         | FleetError::NotAPeer(_)
         | FleetError::Key { .. }

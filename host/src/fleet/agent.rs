@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
-    fmt, mem,
+    fmt,
+    fs::File,
+    mem,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -13,6 +15,7 @@ use super::{
     Accepted, Assignment, Board, Carried, FleetError, FleetFolder, Hand, Leader, NodeState, Report,
     Roster, Seen, Send, Session, Space, Store, StoreError,
     follow::{self, Follower},
+    guard::keeping,
     kept::{fleet_key, told_by},
     lead::Ground,
     report::digest,
@@ -215,6 +218,14 @@ pub struct Agent<'a> {
     state: StateFolder,
     folder: FleetFolder,
     session: Session<'a>,
+    /// The lease that it had when it last beat.
+    lease: Option<LeaseId>,
+    /// When it last looked for what nobody here asked for.
+    cleaned: u64,
+    /// One agent runs here.
+    _lock: Option<File>,
+    /// The number of what it followed last: nothing below is followed, also where that one is not any more.
+    floor: u64,
     /// What it follows.
     follows: Option<Assignment>,
     /// The revision of what stood in the store for it when it last looked.
@@ -237,8 +248,9 @@ pub struct Agent<'a> {
     /// Nodes that did not send what they were asked for, until the next assignment.
     gone: BTreeSet<String>,
     sent: SentAt,
-    /// The credentials that are being rotated.
+    /// The credentials that are being rotated, and whether one goes on.
     rotated: BTreeSet<String>,
+    is_busy: bool,
     lead: Option<(Leader, Board)>,
     is_connected: bool,
     cut_off: Option<(Instant, u64, String)>,
@@ -274,7 +286,9 @@ impl<'a> Agent<'a> {
         let roster = Roster::of(host.deployment(), &identity)?;
         let key = fleet_key(host.deployment(), installation.world())?;
         let folder = FleetFolder::of(&state, &spec.name);
-        let follows = folder.assignment(&roster)?;
+        let now = installation.now();
+        let lock = folder.lock()?;
+        let (floor, follows) = folder.followed(&roster)?;
         let space = Space::new(&spec.name);
         let session = Session::new(store, space.clone(), (roster.me(), roster.nodes().count()));
         Ok(Self {
@@ -290,6 +304,7 @@ impl<'a> Agent<'a> {
             state,
             folder,
             session,
+            floor,
             follows,
             looked_at: 0,
             position: 0,
@@ -299,6 +314,10 @@ impl<'a> Agent<'a> {
             count: None,
             failure: None,
             rotated: BTreeSet::new(),
+            is_busy: false,
+            lease: None,
+            cleaned: now,
+            _lock: lock,
             carried: None,
             needs: Vec::new(),
             waits: None,
@@ -322,7 +341,7 @@ impl<'a> Agent<'a> {
     /// The generation that this node follows; 0 for none.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.follows.as_ref().map_or(0, |assignment| assignment.generation)
+        self.floor
     }
 
     /// How it stands.
@@ -376,6 +395,31 @@ impl<'a> Agent<'a> {
 
     fn round(&mut self, wait: Duration) -> Result<(), FleetError> {
         let lease = self.session.keep(self.now())?;
+        if mem::replace(&mut self.lease, Some(lease)) != Some(lease) {
+            // After a while without one: who decides is to know what this node follows by now.
+            self.published = None;
+        }
+        self.publish()?;
+        self.lead_or_not(lease)?;
+        self.look()?;
+        self.send(lease)?;
+        let took = self.receive()?;
+        if keeping(self.store, lease, || self.rotate())? {
+            self.saw = None;
+            self.publish()?;
+        }
+        // Only now: a store may let a node keep its lease, and refuse all the rest.
+        self.is_reached();
+        let is_new = self.saw.as_ref().map(|(_, digest, _)| digest) != self.carried.as_ref();
+        if is_new || took || self.waited_long() {
+            keeping(self.store, lease, || self.carry_out())?;
+            // What others should know is published at once.
+            self.publish()?;
+        }
+        self.wait(wait)
+    }
+
+    fn is_reached(&mut self) {
         if !mem::replace(&mut self.is_connected, true) {
             (self.tell)(&Happening::Connected);
         }
@@ -385,22 +429,6 @@ impl<'a> Agent<'a> {
             self.gone.clear();
             self.carried = None;
         }
-        self.publish()?;
-        self.lead_or_not(lease)?;
-        self.look()?;
-        self.send(lease)?;
-        let took = self.receive()?;
-        if self.rotate()? {
-            self.saw = None;
-            self.publish()?;
-        }
-        let is_new = self.saw.as_ref().map(|(_, digest, _)| digest) != self.carried.as_ref();
-        if is_new || took || self.waited_long() {
-            self.carry_out()?;
-            // What others should know is published at once.
-            self.publish()?;
-        }
-        self.wait(wait)
     }
 
     /// Whether something is long enough ago; a clock that was set back counts as long ago.
@@ -421,6 +449,8 @@ impl<'a> Agent<'a> {
         drop(observed);
         let digest = seen.digest();
         self.saw = Some((seen.clone(), digest.clone(), now));
+        // Time alone may change what the policy says.
+        self.carried = None;
         (seen, digest)
     }
 
@@ -443,10 +473,6 @@ impl<'a> Agent<'a> {
         let whose = (self.roster.fleet(), &self.identity);
         report.publish(self.store, &self.space, whose)?;
         self.published = Some((tells, now));
-        if is_old {
-            // Time alone may change what the policy says.
-            self.carried = None;
-        }
         Ok(())
     }
 
@@ -525,10 +551,12 @@ impl<'a> Agent<'a> {
         let Some(entry) = entry.filter(|entry| entry.changed != self.looked_at) else {
             return Ok(());
         };
-        match follow::accept(&self.roster, &self.folder, self.generation(), &entry.value)? {
+        let known = (self.floor, self.follows.as_ref());
+        match follow::accept(&self.roster, &self.folder, known, &entry.value)? {
             Accepted::New(assignment) => {
                 let Assignment { generation, leader, .. } = &*assignment;
                 (self.tell)(&Happening::Follows { generation: *generation, leader });
+                self.floor = *generation;
                 self.follows = Some(*assignment);
                 self.carried = None;
                 self.gone.clear();
@@ -581,9 +609,13 @@ impl<'a> Agent<'a> {
                 // Whom this node waited for in vain is there after all.
                 self.gone.clear();
                 self.carried = None;
+                return Ok(false);
             }
-            return Ok(false);
+            if !self.is_old(self.cleaned, self.now()) {
+                return Ok(false);
+            }
         }
+        self.cleaned = self.now();
         let mut hand = mem::take(&mut self.hand);
         let came = self.end().receive(&self.state, &self.needs, &mut hand);
         self.hand = hand;
@@ -615,6 +647,8 @@ impl<'a> Agent<'a> {
                 (self.tell)(&Happening::Stepped { credential, stage, failed });
             }
         }
+        // One that stopped waits for a person.
+        let is_busy = rotations.iter().any(|rotation| rotation.stopped.is_none());
         let rotated: BTreeSet<String> =
             rotations.into_iter().map(|rotation| rotation.credential).collect();
         if !self.rotated.is_subset(&rotated) {
@@ -622,6 +656,7 @@ impl<'a> Agent<'a> {
             self.carried = None;
         }
         self.rotated = rotated;
+        self.is_busy = is_busy;
         Ok(stepped)
     }
 
@@ -675,7 +710,7 @@ impl<'a> Agent<'a> {
 
     /// Waits for news: who leads for reports, the others for what is assigned to them.
     fn wait(&mut self, wait: Duration) -> Result<(), FleetError> {
-        let is_busy = !self.needs.is_empty() || !self.rotated.is_empty();
+        let is_busy = !self.needs.is_empty() || self.is_busy;
         let wait = if is_busy { wait.min(SOON) } else { wait };
         if let Some((_, board)) = &mut self.lead {
             let (store, space, roster) = (self.store, &self.space, &self.roster);
@@ -741,7 +776,13 @@ impl<'a> Agent<'a> {
         let standing = Standing { at: self.now(), ..standing };
         match self.folder.keep(STATUS, &standing) {
             Ok(()) => self.kept = Some(tells),
-            Err(error) => (self.tell)(&Happening::Failed(&Error::from(error).into())),
+            Err(error) => {
+                let why = error.to_string();
+                if self.failure.as_ref() != Some(&why) {
+                    (self.tell)(&Happening::Failed(&Error::from(error).into()));
+                    self.failure = Some(why);
+                }
+            }
         }
     }
 }

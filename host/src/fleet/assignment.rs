@@ -50,7 +50,14 @@ impl Terms {
         let why = format!(
             "what this node is to be shown of the others has {bytes} bytes, which is more than the store takes"
         );
-        Self { view: Vec::new(), sends: Vec::new(), decided: Decided::Failed(why), ..self.clone() }
+        Self {
+            policy: self.policy.clone(),
+            settings: serde_json::json!({}),
+            phase: self.phase,
+            view: Vec::new(),
+            decided: Decided::Failed(why),
+            sends: Vec::new(),
+        }
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Carried {
 pub(super) fn accept(
     roster: &Roster,
     folder: &FleetFolder,
-    followed: u64,
+    (followed, follows): (u64, Option<&Assignment>),
     bytes: &[u8],
 ) -> Result<Accepted, FleetError> {
     let assignment = match signed::read::<Assignment>(roster, bytes) {
@@ -93,7 +93,12 @@ pub(super) fn accept(
         return Ok(Accepted::Not(format!("it is for {node}")));
     }
     if *generation == followed {
-        return Ok(Accepted::Known);
+        return Ok(match follows {
+            Some(known) if *known == assignment => Accepted::Known,
+            _ => Accepted::Not(format!(
+                "it has the number of what this node followed last ({followed}), and is another one"
+            )),
+        });
     }
     if *generation < followed {
         return Ok(Accepted::Not(format!(

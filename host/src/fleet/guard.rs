@@ -1,6 +1,7 @@
 //! What only one node may do at a time, such as renewing a login that may be renewed once.
 
 use std::{
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -105,22 +106,25 @@ impl<'s> Guard<'s> {
     }
 
     /// Keeps it while something runs that takes long.
-    pub fn while_running<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
-        let (done, running) = std::sync::mpsc::channel::<()>();
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                // What cannot be kept shows where something is written under it.
-                while running.recv_timeout(LEASE / 3)
-                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-                {
-                    let _ = self.keep();
-                }
-            });
-            let result = run();
-            drop(done);
-            result
-        })
+    pub fn while_running<T>(&self, run: impl FnOnce() -> T) -> T {
+        keeping(self.store, self.lease, run)
     }
+}
+
+/// Keeps a lease while something runs that takes long.
+pub(super) fn keeping<T>(store: &dyn Store, lease: LeaseId, run: impl FnOnce() -> T) -> T {
+    let (done, running) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // What cannot be kept shows where something is written under it.
+            while running.recv_timeout(LEASE / 3) == Err(RecvTimeoutError::Timeout) {
+                let _ = store.keep(lease);
+            }
+        });
+        // Dropped however it ends: the thread is waited for.
+        let _done = done;
+        run()
+    })
 }
 
 impl Drop for Guard<'_> {

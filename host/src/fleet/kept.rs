@@ -1,11 +1,13 @@
 //! What a node keeps of the fleet on its disk: what it follows, how it stands, and the key that the fleet shares.
 
 use std::{
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
@@ -34,23 +36,53 @@ impl FleetFolder {
         Self { folder: state.path().join(format!("fleet-{fleet}")) }
     }
 
-    /// The assignment that this node follows; none yet, the first time. It is believed by its signature, as it
-    /// was when it came.
+    /// The number below which this node follows nothing, and the assignment that it follows; none yet, the first
+    /// time. The number is this node's own memory; the assignment is believed by its signature, as it was when it
+    /// came: whoever decided it may lead no more.
     ///
     /// # Errors
     ///
     /// Where what is kept cannot be read, or is not what was kept: then it is not known what must not be
     /// followed any more.
-    pub fn assignment(&self, roster: &Roster) -> Result<Option<Assignment>, FleetError> {
+    pub(super) fn followed(
+        &self,
+        roster: &Roster,
+    ) -> Result<(u64, Option<Assignment>), FleetError> {
         let path = self.folder.join("assignment");
-        let Some(bytes) = self.read(&path)? else { return Ok(None) };
-        let assignment = signed::read::<Assignment>(roster, &bytes).map_err(|why| {
-            let reason = format!(
-                "{why}; remove it to follow whatever is assigned next, also if that is older than what was"
-            );
+        let Some(bytes) = self.read(&path)? else { return Ok((0, None)) };
+        let text = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let kept: Assignment = serde_json::from_slice(text).map_err(|_| {
+            let reason = "it is not what was kept; remove it to follow whatever is assigned next, also if that is older than what was";
             failed("use", &path, &io::Error::other(reason))
         })?;
-        Ok(Some(assignment))
+        let is_believed = signed::read::<Assignment>(roster, &bytes).is_ok()
+            && roster.may_lead(&kept.leader)
+            && kept.node == roster.me();
+        Ok((kept.generation, is_believed.then_some(kept)))
+    }
+
+    /// Sees to it that one agent of this node runs, for as long as what it gives is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where another one does.
+    #[allow(clippy::disallowed_methods, reason = "what is kept of the fleet is this host's own")]
+    pub(super) fn lock(&self) -> Result<Option<File>, FleetError> {
+        let path = self.folder.join("agent.lock");
+        let open = || -> io::Result<File> {
+            make_ours(&self.folder)?;
+            is_our_folder(&self.folder)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false).mode(0o600);
+            options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path)
+        };
+        let file = open().map_err(|error| failed("write", &path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(FleetError::AgentRuns(path)),
+            // On a file system that knows no locks.
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
     }
 
     pub(super) fn keep_assignment(&self, bytes: &[u8]) -> Result<(), RecordError> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     num::NonZero,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     decide::Policy,
     handover::NodeIdentity,
-    model::{Phase, Snapshot},
+    model::{Deed, Phase, Snapshot},
     secret::Key,
 };
 
@@ -32,6 +33,12 @@ const BATCH_BYTES: usize = 768 << 10;
 /// How long nodes publish nothing until it is decided on what they did, and how long that may go on.
 const QUIET: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(2);
+/// The most that a node may say that it needs: it must not make another one's assignment too large.
+const MOST_WANTS: usize = 64;
+/// How far numbers may be apart that nobody is known to have given: more than any fleet comes to.
+const JUMP: u64 = 1 << 40;
+/// The largest report that is believed.
+const LARGEST_REPORT: usize = 256 << 10;
 /// From how many nodes on several threads ask the policy.
 const MANY: usize = 64;
 
@@ -44,6 +51,8 @@ pub struct Board {
     pub unbelieved: BTreeMap<String, String>,
     /// The nodes whose agents run.
     pub alive: BTreeSet<String>,
+    /// The highest number of a report of each node, also of one that was removed.
+    counts: HashMap<String, u64>,
     revision: Revision,
 }
 
@@ -119,11 +128,15 @@ impl Board {
     fn take(&mut self, prefix: &str, entry: &Entry, roster: &Roster) {
         let node = Space::name(prefix, &entry.key);
         let why = match signed::read::<Report>(roster, &entry.value) {
+            // What goes on to others must fit beside what they have.
+            _ if entry.value.len() > LARGEST_REPORT => {
+                format!("it has {} bytes, and {LARGEST_REPORT} are allowed", entry.value.len())
+            }
             Ok(report) if report.node == node => {
                 // What a node published before may be brought back by who can write to the store.
-                let is_older =
-                    self.reports.get(&node).is_some_and(|known| report.count < known.count);
-                if !is_older {
+                let highest = self.counts.entry(node.clone()).or_default();
+                if report.count >= *highest {
+                    *highest = report.count;
                     self.unbelieved.remove(&node);
                     self.reports.insert(node, report);
                     return;
@@ -165,12 +178,14 @@ pub fn preview(
 }
 
 /// What came of asking for one node.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Answer {
     node: String,
     /// What it was asked on.
     input: String,
     terms: Terms,
+    /// What tells the terms from others, while nobody needs anything of the node.
+    told: String,
     /// What the node needs of others.
     needs: Vec<(String, Send)>,
     /// The nodes that were left out, for what is needed of them cannot come: their agents do not run.
@@ -190,9 +205,11 @@ impl Answer {
 #[derive(Debug, Default)]
 pub struct Leader {
     /// What was decided on what, by node: it is not decided again on the same.
-    known: HashMap<String, Answer>,
+    known: HashMap<String, Arc<Answer>>,
     /// The digests of what is handed out, by node.
     handed: HashMap<String, String>,
+    /// The highest number that this node, or a leader that it believes, has given.
+    highest: u64,
     /// Until when what is known holds: time alone may change what is decided.
     until: u64,
 }
@@ -221,6 +238,9 @@ impl Leader {
             let Assignment { node, leader, generation, terms, .. } = assignment;
             let followed = board.reports.get(&node).map_or(0, |report| report.generation);
             let is_its = node == Space::name(&prefix, &entry.key) && roster.may_lead(&leader);
+            if is_its {
+                self.highest = self.highest.max(generation);
+            }
             if is_its && generation >= followed {
                 self.handed.insert(node, digest(&terms));
             }
@@ -245,7 +265,7 @@ impl Leader {
         let led: Vec<&Report> = board.reports.values().filter(is_led).collect();
         let copies = Copies::of(led.iter().copied());
         let alive = &board.alive;
-        let asked = |part: &[&Report]| -> Vec<Answer> {
+        let asked = |part: &[&Report]| -> Vec<Arc<Answer>> {
             part.iter().map(|report| self.ask(report, (&copies, alive), ground, now)).collect()
         };
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -259,29 +279,32 @@ impl Leader {
                 running.into_iter().filter_map(|one| one.join().ok()).flatten().collect()
             })
         };
-        let mut terms = BTreeMap::new();
-        let mut sends: HashMap<String, BTreeSet<Send>> = HashMap::new();
+        let mut sends: HashMap<&str, BTreeSet<&Send>> = HashMap::new();
         // What a node says itself that it needs: of a node that is there and does not send, it takes no answer
         // for one, and asks for the next.
-        let own = led.iter().flat_map(|report| {
-            report.wants.iter().filter(|(_, send)| send.to == report.node).cloned()
+        let wants = led.iter().flat_map(|report| {
+            let own = report.wants.iter().take(MOST_WANTS);
+            own.filter(|(_, send)| send.to == report.node)
         });
-        for answer in answers {
-            for (from, send) in answer.needs.iter().cloned() {
-                sends.entry(from).or_default().insert(send);
-            }
-            terms.insert(answer.node.clone(), answer.terms.clone());
-            self.known.insert(answer.node.clone(), answer);
-        }
-        for (from, send) in own {
+        let needs = answers.iter().flat_map(|answer| &answer.needs);
+        for (from, send) in needs.chain(wants) {
             sends.entry(from).or_default().insert(send);
         }
-        for (node, sends) in sends {
-            if let Some(terms) = terms.get_mut(&node) {
-                terms.sends = sends.into_iter().collect();
+        let mut terms = BTreeMap::new();
+        for answer in &answers {
+            let sends = sends.get(answer.node.as_str()).into_iter().flatten();
+            let sends: Vec<Send> = sends.copied().cloned().collect();
+            let handed = self.handed.get(&answer.node);
+            if sends.is_empty() && handed == Some(&answer.told) {
+                continue;
+            }
+            let own = Terms { sends, ..answer.terms.clone() };
+            if handed != Some(&digest(&own)) {
+                terms.insert(answer.node.clone(), own);
             }
         }
-        terms.retain(|node, terms| self.handed.get(node) != Some(&digest(terms)));
+        drop(sends);
+        self.known = answers.into_iter().map(|answer| (answer.node.clone(), answer)).collect();
         terms
     }
 
@@ -292,39 +315,41 @@ impl Leader {
         (copies, alive): (&Copies, &BTreeSet<String>),
         ground: Ground<'_>,
         now: u64,
-    ) -> Answer {
+    ) -> Arc<Answer> {
         let mut view = copies.for_node(report);
         let settings = overlaid(&report.seen.settings, ground.settings);
         let input = digest(&(&report.seen, &view, &settings));
         if let Some(known) = self.known.get(&report.node).filter(|known| known.holds(&input, alive))
         {
-            return known.clone();
+            return Arc::clone(known);
         }
-        let terms = |view: Vec<Foreign>| {
+        let asked = |view: Vec<Foreign>| {
             let mut snapshot = report.seen.snapshot(now, settings.clone());
             snapshot.phase = ground.phase.unwrap_or(snapshot.phase);
             show(&mut snapshot, &view);
-            Terms {
+            let (decided, from) = answer(ground.policy, &snapshot);
+            let needs = needs(&report.node, &view, &from);
+            let terms = Terms {
                 policy: ground.policy.digest().to_owned(),
                 settings: settings.clone(),
                 phase: snapshot.phase,
-                decided: answer(ground.policy, &snapshot),
+                decided,
                 view,
                 sends: Vec::new(),
-            }
+            };
+            (terms, needs)
         };
-        let mut terms_of_all = terms(view.clone());
-        let mut needed = needs(&report.node, &terms_of_all);
+        let (mut terms, mut needs) = asked(view.clone());
         let mut without = BTreeSet::new();
-        if needed.iter().any(|(from, _)| !alive.contains(from)) {
+        if needs.iter().any(|(from, _)| !alive.contains(from)) {
             // Who is not there sends nothing: it is decided on what the others have.
             let is_gone = |one: &Foreign| !alive.contains(&one.node);
             without.extend(view.iter().filter(|one| is_gone(one)).map(|one| one.node.clone()));
             view.retain(|one| !is_gone(one));
-            terms_of_all = terms(view);
-            needed = needs(&report.node, &terms_of_all);
+            (terms, needs) = asked(view);
         }
-        Answer { node: report.node.clone(), input, terms: terms_of_all, needs: needed, without }
+        let (node, told) = (report.node.clone(), digest(&terms));
+        Arc::new(Answer { node, input, terms, told, needs, without })
     }
 
     /// Hands out what was decided, each part under a new generation, if this node still leads.
@@ -352,8 +377,7 @@ impl Leader {
                 None => (Condition::Absent(key.clone()), 0),
             };
             // A store that was put back to an earlier day must not bring back its generations.
-            let followed = board.reports.values().map(|report| report.generation).max();
-            let generation = before.max(followed.unwrap_or(0)).saturating_add(1);
+            let generation = self.next_generation(board, before)?;
             let mut transaction = Transaction::default()
                 .when(leading)
                 .when(unchanged)
@@ -365,8 +389,7 @@ impl Leader {
                 signed::sign(identity, roster.fleet(), &assignment)
             };
             let (mut part, mut bytes) = (Vec::new(), 0);
-            while bytes < BATCH_BYTES
-                && part.len() < BATCH
+            while part.len() < BATCH
                 && let Some((node, terms)) = rest.pop_front()
             {
                 let told = digest(&terms);
@@ -374,6 +397,10 @@ impl Leader {
                 if text.len() > BATCH_BYTES {
                     // It would keep all others from theirs.
                     text = signed(&node, &terms.too_large(text.len()));
+                }
+                if bytes > 0 && bytes + text.len() > BATCH_BYTES {
+                    rest.push_front((node, terms));
+                    break;
                 }
                 bytes += text.len();
                 transaction = transaction.put(space.assignment(&node), text);
@@ -384,9 +411,21 @@ impl Leader {
                 return Err(FleetError::NotLeading);
             }
             count += part.len();
+            self.highest = generation;
             self.handed.extend(part);
         }
         Ok(count)
+    }
+}
+
+impl Leader {
+    /// The next number. What stands in the store is not signed, and a node may say what it likes: a number that
+    /// nobody could have come to is passed over, or it would be the last one.
+    fn next_generation(&self, board: &Board, before: u64) -> Result<u64, FleetError> {
+        let bound = self.highest.saturating_add(JUMP);
+        let reported = board.reports.values().map(|report| report.generation);
+        let known = reported.chain([before, self.highest]).filter(|one| *one <= bound).max();
+        known.unwrap_or(0).checked_add(1).ok_or(FleetError::NotLeading)
     }
 }
 
@@ -394,12 +433,21 @@ fn number(entry: &Entry) -> u64 {
     std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// What the policy says, for people.
-fn answer(policy: &Policy, snapshot: &Snapshot) -> Decided {
+/// What the policy says, for people, and the names of the places from which something is to be written.
+fn answer(policy: &Policy, snapshot: &Snapshot) -> (Decided, BTreeSet<String>) {
+    let nothing = BTreeSet::new();
     match policy.decide(snapshot) {
-        Ok(Ok(decision)) => Decided::of(snapshot, &decision),
-        Ok(Err(refusal)) => Decided::Refused(format!("{}: {}", refusal.code, refusal.reason)),
-        Err(error) => Decided::Failed(error.to_string()),
+        Ok(Ok(decision)) => {
+            let from = decision.actions.iter().filter_map(|action| match action.deed {
+                Deed::Write { from, .. } => Some(snapshot.name_of(from)),
+                _ => None,
+            });
+            (Decided::of(snapshot, &decision), from.collect())
+        }
+        Ok(Err(refusal)) => {
+            (Decided::Refused(format!("{}: {}", refusal.code, refusal.reason)), nothing)
+        }
+        Err(error) => (Decided::Failed(error.to_string()), nothing),
     }
 }
 
@@ -411,13 +459,10 @@ fn overlaid(own: &Value, fleet: &Value) -> Value {
 }
 
 /// What a node needs of others to do what was decided: the node that has it, and what it is asked for.
-fn needs(node: &str, terms: &Terms) -> Vec<(String, Send)> {
-    let Decided::Actions(actions) = &terms.decided else { return Vec::new() };
-    let from = |action: &String| {
-        let (from, _) = action.strip_prefix("write ")?.split_once(" -> ")?;
-        let foreign: &Foreign = terms.view.iter().find(|one| one.name() == from)?;
-        let fingerprint = foreign.copy.presence.fingerprint()?;
-        Some((foreign.node.clone(), Send::new(node, foreign, fingerprint)))
-    };
-    actions.iter().filter_map(from).collect()
+fn needs(node: &str, view: &[Foreign], from: &BTreeSet<String>) -> Vec<(String, Send)> {
+    let needed = view.iter().filter(|one| from.contains(&one.name())).filter_map(|one| {
+        let fingerprint = one.copy.presence.fingerprint()?;
+        Some((one.node.clone(), Send::new(node, one, fingerprint)))
+    });
+    needed.collect()
 }

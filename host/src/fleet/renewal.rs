@@ -1,16 +1,22 @@
 //! Renewing a login once in the whole fleet: what renews it may serve only once, and the second node that uses
 //! it ends the login of the first.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FleetError, Guard, Roster, Space, Store,
+    FleetError, Guard, Roster, Space, Store, StoreError,
     signed::{self, Document},
     store::{Committed, Condition, Entry, Transaction},
 };
 use crate::{handover::NodeIdentity, record::moment};
+
+/// For how long it is tried to remember what came of one.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What came of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,13 +143,36 @@ pub fn renew(
     }
     let is_done = guard.while_running(run);
     let came = if is_done { Came::Done } else { Came::Failed };
-    if write(came, None)? == Committed::Moved {
+    if remember(&guard, || write(came, None)).map_err(|error| {
+        let did = if is_done { "was renewed" } else { "failed" };
+        FleetError::Renewal(format!(
+            "it {did}, and that could not be written: {error}; the next one will say that nobody knows what came of it"
+        ))
+    })? == Committed::Moved
+    {
         return Err(FleetError::Renewal(format!(
             "it {}, but the store could not be reached for so long that another node may have begun; see what it has",
             if is_done { "was renewed" } else { "failed" }
         )));
     }
     Ok(if is_done { Renewal::Done } else { Renewal::Failed })
+}
+
+/// Tries for a while: that it happened must not be lost.
+fn remember(
+    guard: &Guard<'_>,
+    write: impl Fn() -> Result<Committed, StoreError>,
+) -> Result<Committed, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match write() {
+            Err(error) if error.is_retryable() && begun.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(500));
+                let _ = guard.keep();
+            }
+            came => return came,
+        }
+    }
 }
 
 fn known(roster: &Roster, credential: &str, entry: &Entry) -> Option<Renewed> {

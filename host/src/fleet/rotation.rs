@@ -22,7 +22,11 @@ mod step;
 
 use serde::{Deserialize, Serialize};
 
-use super::signed::Document;
+use super::{
+    Roster, Space,
+    signed::{self, Document},
+    store::Entry,
+};
 use crate::secret::Fingerprint;
 
 pub use drive::{Driver, Start, Told};
@@ -108,6 +112,14 @@ impl Document for Rotation {
 }
 
 impl Rotation {
+    /// What stands in the store, if it is believed: who drives it, and who began it, may lead.
+    pub(super) fn read(roster: &Roster, space: &Space, entry: &Entry) -> Option<Self> {
+        let rotation: Self = signed::read(roster, &entry.value).ok()?;
+        let is_its = entry.key == space.rotation(&rotation.credential);
+        let may = roster.may_lead(&rotation.driver) && roster.may_lead(&rotation.by);
+        (is_its && may).then_some(rotation)
+    }
+
     /// Whether nobody has anything to do for it any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -180,6 +192,11 @@ pub enum RotationFault {
     /// There is none to go on with.
     #[error("no rotation of {0} is under way")]
     None(String),
+    /// What stands in the store of one is not believed.
+    #[error(
+        "what stands at {0} is not believed: whoever rotates from there may not lead by this node's manifest; see what its nodes have, then remove the key with `etcdctl del`"
+    )]
+    Unbelieved(String),
     /// The old secret is forgotten by some.
     #[error(
         "the old secret is being forgotten already, so there is no way back; --resume finishes it, and then rotate once more"

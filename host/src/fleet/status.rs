@@ -102,10 +102,8 @@ impl FleetStatus {
         });
         let nodes = nodes.collect();
         let rotations = store.list(&space.rotation(""))?.entries;
-        let rotations = rotations
-            .iter()
-            .filter_map(|entry| signed::read::<Rotation>(roster, &entry.value).ok())
-            .collect();
+        let rotations =
+            rotations.iter().filter_map(|entry| Rotation::read(roster, space, entry)).collect();
         let prefix = space.all_guards();
         let guards = store.list(&prefix)?.entries;
         let guards = guards.iter().filter_map(|entry| Holder::read(&prefix, entry)).collect();

@@ -44,7 +44,15 @@ pub(super) enum Went {
 }
 
 /// Where each was put, and when, by its id.
-pub(super) type SentAt = HashMap<String, (String, u64)>;
+pub(super) type SentAt = HashMap<String, SentLast>;
+
+/// What came of it the last time.
+#[derive(Debug)]
+pub(super) struct SentLast {
+    key: String,
+    at: u64,
+    went: Went,
+}
 
 impl End<'_> {
     /// Seals what this node is asked for, as far as its own manifest lets it.
@@ -59,14 +67,15 @@ impl End<'_> {
         // What is not asked for any more was taken, or is needed no more.
         let over = |id: &str| sends.iter().all(|send| send.id != id);
         let gone: Vec<String> =
-            sent.iter().filter(|(id, _)| over(id)).map(|(_, (key, _))| key.clone()).collect();
+            sent.iter().filter(|(id, _)| over(id)).map(|(_, last)| last.key.clone()).collect();
         for part in gone.chunks(Transaction::MOST) {
             let removed = part.iter().fold(Transaction::default(), Transaction::remove);
             self.store.commit(removed)?;
         }
         sent.retain(|id, _| !over(id));
         let due = |send: &&Send| {
-            sent.get(&send.id).is_none_or(|(_, at)| now >= at.saturating_add(AGAIN) || now < *at)
+            sent.get(&send.id)
+                .is_none_or(|last| now >= last.at.saturating_add(AGAIN) || now < last.at)
         };
         let due: Vec<&Send> = sends.iter().filter(due).collect();
         if due.is_empty() {
@@ -92,8 +101,11 @@ impl End<'_> {
                 }
                 Err(why) => Went::Not(why),
             };
-            sent.insert(send.id.clone(), (key, now));
-            all.push((send, went));
+            let last = SentLast { key, at: now, went: went.clone() };
+            // The same is not told again and again.
+            if sent.insert(send.id.clone(), last).is_none_or(|last| last.went != went) {
+                all.push((send, went));
+            }
         }
         Ok(all)
     }

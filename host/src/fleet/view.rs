@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -54,58 +54,112 @@ impl Foreign {
     }
 }
 
-/// The copies of all nodes, by credential: the ones worth being shown first.
+/// The copies of all nodes, by credential: so few of each that a node is shown its own in no time.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    by_credential: HashMap<String, Vec<Foreign>>,
+    by_credential: HashMap<String, OfCredential>,
+}
+
+/// Those of one credential.
+#[derive(Debug, Default)]
+struct OfCredential {
+    /// The ones that last longest, and enough of them for a node to which its own are not shown.
+    best: Vec<Foreign>,
+    /// Those of each secret, on some nodes.
+    by_secret: HashMap<Fingerprint, Vec<Foreign>>,
+}
+
+/// How many copies of one credential a node has shown to others: it must not crowd out the rest.
+const OF_ONE_NODE: usize = 2;
+
+/// Takes copies that policies could tell apart, and few of each node.
+#[derive(Default)]
+struct Chosen<'c> {
+    copies: Vec<&'c Foreign>,
+    told_apart: HashSet<String>,
+    of_node: HashMap<&'c str, usize>,
+}
+
+impl<'c> Chosen<'c> {
+    fn take(&mut self, one: &'c Foreign) {
+        let count = self.of_node.entry(one.node.as_str()).or_default();
+        if *count < OF_ONE_NODE && self.told_apart.insert(as_policies_see(&one.copy)) {
+            *count += 1;
+            self.copies.push(one);
+        }
+    }
 }
 
 impl Copies {
     /// Those of all reports. A node speaks for itself alone: what it says of others is passed over.
     pub(super) fn of<'r>(reports: impl Iterator<Item = &'r Report>) -> Self {
-        let mut by_credential: HashMap<String, Vec<Foreign>> = HashMap::new();
+        let mut all: HashMap<&str, Vec<(&Report, &SeenLocation)>> = HashMap::new();
         for report in reports {
             let own = report.seen.locations.iter().filter(|copy| copy.node.is_none());
             for copy in own.filter(|copy| copy.presence.fingerprint().is_some()) {
-                let credential = report.seen.credential(copy).to_owned();
-                let foreign = Foreign {
-                    node: report.node.clone(),
-                    credential: credential.clone(),
-                    copy: copy.clone(),
-                };
-                by_credential.entry(credential).or_default().push(foreign);
+                all.entry(report.seen.credential(copy)).or_default().push((report, copy));
             }
         }
-        for copies in by_credential.values_mut() {
-            copies.sort_by_cached_key(|one| {
-                (
-                    Reverse(one.copy.expires.unwrap_or(u64::MAX)),
-                    one.node.clone(),
-                    one.copy.name.clone(),
-                )
+        let sorted = all.into_iter().map(|(credential, mut copies)| {
+            copies.sort_by_key(|(report, copy)| {
+                (Reverse(copy.expires.unwrap_or(u64::MAX)), &report.node, &copy.name)
             });
-        }
-        Self { by_credential }
+            (credential.to_owned(), OfCredential::of(credential, &copies))
+        });
+        Self { by_credential: sorted.collect() }
     }
 
     /// What a node is shown.
     pub(super) fn for_node(&self, report: &Report) -> Vec<Foreign> {
         let own = report.seen.locations.iter().filter_map(|copy| copy.presence.fingerprint());
-        let own: HashSet<Fingerprint> = own.collect();
+        let own: BTreeSet<Fingerprint> = own.collect();
         let mut view = Vec::new();
         for credential in &report.seen.credentials {
-            let all = self.by_credential.get(credential).into_iter().flatten();
-            let mut others: Vec<&Foreign> = all.filter(|one| one.node != report.node).collect();
-            // Stable, so that the order among equals stays.
-            others.sort_by_key(|one| {
-                !one.copy.presence.fingerprint().is_some_and(|f| own.contains(&f))
-            });
-            let mut told_apart = HashSet::new();
-            let others =
-                others.into_iter().filter(|one| told_apart.insert(as_policies_see(&one.copy)));
-            view.extend(others.take(MOST).cloned());
+            let Some(copies) = self.by_credential.get(credential) else { continue };
+            let too = own.iter().filter_map(|secret| copies.by_secret.get(secret)).flatten();
+            let others = too.chain(&copies.best).filter(|one| one.node != report.node);
+            let mut chosen = Chosen::default();
+            for one in others {
+                if chosen.copies.len() == MOST {
+                    break;
+                }
+                chosen.take(one);
+            }
+            view.extend(chosen.copies.into_iter().cloned());
         }
         view
+    }
+}
+
+impl OfCredential {
+    /// Of all copies, the one that lasts longest first.
+    fn of(credential: &str, sorted: &[(&Report, &SeenLocation)]) -> Self {
+        let mut all = Self::default();
+        // A copy that is its own is not shown to a node: so of each that could be told apart, two nodes'.
+        let mut of_each: HashMap<String, usize> = HashMap::new();
+        let mut of_node: HashMap<&str, usize> = HashMap::new();
+        for (report, copy) in sorted {
+            let foreign = || Foreign {
+                node: report.node.clone(),
+                credential: credential.to_owned(),
+                copy: (*copy).clone(),
+            };
+            if let Some(secret) = copy.presence.fingerprint() {
+                let known = all.by_secret.entry(secret).or_default();
+                if known.len() < OF_ONE_NODE && known.iter().all(|one| one.node != report.node) {
+                    known.push(foreign());
+                }
+            }
+            let count = of_node.entry(report.node.as_str()).or_default();
+            if all.best.len() < 4 * MOST && *count < OF_ONE_NODE {
+                let same = of_each.entry(as_policies_see(copy)).or_default();
+                if *same < OF_ONE_NODE {
+                    (*same, *count) = (*same + 1, *count + 1);
+                    all.best.push(foreign());
+                }
+            }
+        }
+        all
     }
 }
 

@@ -66,6 +66,12 @@ impl Installation {
         &*self.world
     }
 
+    /// The same installation, whose runs go by another name.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn for_runs_of(&self, verb: String) -> Self {
+        Self { verb, ..self.with_deployment(self.deployment.clone()) }
+    }
+
     /// The key with which its fingerprints are made.
     #[cfg(feature = "fleet")]
     pub(crate) fn own_key(&self) -> &crate::secret::Key {

@@ -91,8 +91,8 @@ pub(super) fn run(args: &FleetRotateArgs) -> Result<Exit> {
         return dry_run(args, &driver);
     }
     let rotated = match () {
-        () if args.resume => driver.resume(&args.credential),
-        () if args.undo => driver.undo(&args.credential),
+        () if args.resume => driver.resume(&args.credential, &args.without),
+        () if args.undo => driver.undo(&args.credential, &args.without),
         () => {
             let secret = new_secret(args.stdin)?;
             let deployment = &deployment.name;

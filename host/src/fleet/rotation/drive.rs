@@ -14,7 +14,7 @@ use crate::{
         Board, FleetError, Guard, Roster, Space, Store,
         kept::told_by,
         signed,
-        store::{Committed, Transaction},
+        store::{Committed, LeaseId, Transaction},
     },
     handover::{Handover, LONGEST_VALID, NodeIdentity, seal},
     record::moment,
@@ -80,9 +80,12 @@ impl Driver<'_> {
     ///
     /// Those of the store.
     pub fn status(&self, credential: &str) -> Result<Option<Rotation>, FleetError> {
-        let entry = self.store.get(&self.space.rotation(credential))?;
-        let rotation = entry.and_then(|entry| signed::read(self.roster, &entry.value).ok());
-        Ok(rotation.filter(|rotation: &Rotation| rotation.credential == credential))
+        let Some(entry) = self.store.get(&self.space.rotation(credential))? else {
+            return Ok(None);
+        };
+        let rotation = Rotation::read(self.roster, self.space, &entry);
+        // One that nobody here believes may be under way all the same.
+        rotation.map(Some).ok_or_else(|| RotationFault::Unbelieved(entry.key).into())
     }
 
     /// The nodes that would take part, in the order in which they change, if all that are not left out can.
@@ -149,7 +152,11 @@ impl Driver<'_> {
             turn: Vec::new(),
             stopped: None,
         };
-        self.lay_out(&guard, &mut rotation, start)?;
+        let lease = self.store.lease(LONGEST_VALID)?;
+        self.lay_out(&guard, &mut rotation, start, lease).inspect_err(|_| {
+            // What was sealed already is of no use. It ends by itself where this fails.
+            let _ = self.store.end(lease);
+        })?;
         self.go_on(&guard, rotation)
     }
 
@@ -158,10 +165,10 @@ impl Driver<'_> {
     /// # Errors
     ///
     /// Those of [`Driver::begin`], and where none is under way.
-    pub fn resume(&self, credential: &str) -> Result<Rotation, FleetError> {
+    pub fn resume(&self, credential: &str, without: &[String]) -> Result<Rotation, FleetError> {
         self.may_drive()?;
         let guard = self.guard(credential)?;
-        let rotation = self.under_way(credential)?;
+        let rotation = self.under_way(credential, without)?;
         self.go_on(&guard, rotation)
     }
 
@@ -170,10 +177,10 @@ impl Driver<'_> {
     /// # Errors
     ///
     /// Those of [`Driver::resume`], and where the old one is being forgotten already.
-    pub fn undo(&self, credential: &str) -> Result<Rotation, FleetError> {
+    pub fn undo(&self, credential: &str, without: &[String]) -> Result<Rotation, FleetError> {
         self.may_drive()?;
         let guard = self.guard(credential)?;
-        let mut rotation = self.under_way(credential)?;
+        let mut rotation = self.under_way(credential, without)?;
         if rotation.stage == Stage::Retire {
             return Err(RotationFault::TooLate.into());
         }
@@ -198,10 +205,13 @@ impl Driver<'_> {
         Guard::take(self.store, self.space, &name, (self.roster.me(), self.now), Duration::ZERO)
     }
 
-    fn under_way(&self, credential: &str) -> Result<Rotation, FleetError> {
+    fn under_way(&self, credential: &str, without: &[String]) -> Result<Rotation, FleetError> {
         let rotation = self.status(credential)?.filter(|rotation| !rotation.is_over());
         let rotation = rotation.ok_or_else(|| RotationFault::None(credential.to_owned()))?;
-        Ok(Rotation { stopped: None, ..rotation })
+        let mut rotation = Rotation { stopped: None, ..rotation };
+        // A node that is gone for good must not keep the others.
+        rotation.nodes.retain(|node| !without.contains(node));
+        Ok(rotation)
     }
 
     /// Seals the new secret to every node, and says that it is under way: in one write, so that no secret is left
@@ -211,10 +221,10 @@ impl Driver<'_> {
         guard: &Guard<'_>,
         rotation: &mut Rotation,
         start: &Start<'_>,
+        lease: LeaseId,
     ) -> Result<(), FleetError> {
         rotation.count += 1;
         let text = signed::sign(self.identity, self.roster.fleet(), rotation);
-        let lease = self.store.lease(LONGEST_VALID)?;
         let handover = Handover {
             credential: &rotation.credential,
             deployment: start.deployment,

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, Progress, Rotation, SEALED, Stage};
 use crate::{
-    Error, Proposal, Ruling,
-    apply::{RunId, RunState, Runs},
+    Error, Installation, Proposal, Ruling,
+    apply::{Run, RunId, RunState, Runs, Status},
     check::check,
     config::FleetSpec,
     fleet::{FleetError, FleetFolder, signed, space::part, store::Transaction, transfer::End},
-    handover::Receiver,
+    handover::{LONGEST_VALID, Receiver},
     model::{Action, Decision, Deed, Location, LocationId, Phase, Presence, Snapshot},
     observe::{Command, Observed},
     plan::plan,
     record::StateFolder,
-    secret::Fingerprint,
+    secret::{Fingerprint, unhex},
 };
 
 /// The variables that a program gets: to be found, and to find its own files.
@@ -39,9 +39,6 @@ struct Taken {
     count: u64,
     accepted: Step,
     used: Step,
-    /// The step that was begun, and the last run before it: where this process was killed in it, a run that came
-    /// after is the step's.
-    begun: Option<(Stage, Direction, Option<RunId>)>,
     /// Whether something was written that the gateway has not read yet.
     #[serde(default)]
     unread: bool,
@@ -58,6 +55,8 @@ enum Step {
     Nothing,
     /// Done by this run.
     Run(RunId),
+    /// Done by a run of which nothing is kept.
+    Unkept,
 }
 
 /// A node of a rotation.
@@ -76,12 +75,8 @@ impl Stepper<'_> {
     pub(in crate::fleet) fn rotations(&self) -> Result<Vec<Rotation>, FleetError> {
         let End { store, space, roster, .. } = &self.end;
         let entries = store.list(&space.rotation(""))?.entries;
-        let rotations = entries.iter().filter_map(|entry| {
-            let rotation: Rotation = signed::read(roster, &entry.value).ok()?;
-            let is_its = entry.key == space.rotation(&rotation.credential);
-            let may = roster.may_lead(&rotation.driver) && roster.may_lead(&rotation.by);
-            (is_its && may && !rotation.is_over()).then_some(rotation)
-        });
+        let rotations = entries.iter().filter_map(|entry| Rotation::read(roster, space, entry));
+        let rotations = rotations.filter(|rotation| !rotation.is_over());
         Ok(rotations.collect())
     }
 
@@ -104,6 +99,11 @@ impl Stepper<'_> {
             _ if rotation.direction == Direction::Back => {
                 return self.say(rotation, None).map(|()| None);
             }
+            // Another one has been begun since.
+            _ if self.is_over(rotation)? => {
+                let failed = "it was begun here before, and is over".to_owned();
+                return self.say(rotation, Some(failed)).map(|()| None);
+            }
             // What was not begun here is not gone on with: it may be long over, and brought back.
             _ if !begins => {
                 let failed = "this node took no part in its beginning".to_owned();
@@ -114,22 +114,15 @@ impl Stepper<'_> {
                 count: 0,
                 accepted: Step::Open,
                 used: Step::Open,
-                begun: None,
                 unread: false,
             },
         };
         if rotation.count <= taken.count {
             return Ok(None);
         }
-        let this = (rotation.stage, rotation.direction);
-        if taken.begun.is_none_or(|(stage, direction, _)| (stage, direction) != this) {
-            taken.begun = Some((this.0, this.1, self.last_run()));
-            self.folder.keep(&name, &taken)?;
-        }
+        self.folder.keep(&name, &taken)?;
+        self.begin(rotation)?;
         let failed = self.carry_out(rotation, &mut taken).err();
-        if failed.is_none() {
-            taken.begun = None;
-        }
         self.folder.keep(&name, &taken)?;
         if failed.is_none()
             && rotation.stage == Stage::Use
@@ -146,21 +139,36 @@ impl Stepper<'_> {
         Ok(Some(failed.map_or(Ok(()), Err)))
     }
 
-    fn last_run(&self) -> Option<RunId> {
-        let runs = Runs::list(self.state, &self.end.host.deployment().name);
-        runs.iter().map(|(run, _)| run.run).max()
+    /// Whether a rotation was begun here: whoever can write to the store may bring it back.
+    fn is_over(&self, rotation: &Rotation) -> Result<bool, FleetError> {
+        let Some(id) = nonce(rotation) else { return Ok(true) };
+        Ok(self.state.used_nonces().holds(&id, ends(rotation))?)
+    }
+
+    /// Remembers that it is begun here, for as long as what is sealed for it could be used.
+    fn begin(&self, rotation: &Rotation) -> Result<(), FleetError> {
+        let now = self.end.host.installation().now();
+        if let Some(id) = nonce(rotation) {
+            self.state.used_nonces().take(&id, ends(rotation), now)?;
+        }
+        Ok(())
+    }
+
+    /// What the runs of a step go by: so they are told from all others, also by who was killed in one.
+    fn installation(&self, rotation: &Rotation) -> Installation {
+        self.end.host.installation().for_runs_of(runs_of(rotation))
     }
 
     /// What a step came to in which this process was killed, if it came to something.
-    fn of_before(&self, taken: &Taken) -> Result<Option<Step>, Failed> {
-        let Some((_, _, before)) = taken.begun else { return Ok(None) };
+    fn of_before(&self, rotation: &Rotation) -> Result<Option<Step>, Failed> {
         // One that was killed is mended first: only then is it known whether it is done.
         let turn = self.end.host.installation().turn(Phase::Rotate);
         drop(turn.map_err(|error| error.in_one_line())?);
         let runs = Runs::list(self.state, &self.end.host.deployment().name);
-        let since = runs.iter().filter(|(run, _)| Some(run.run) > before && run.of.is_none());
-        let done = since.filter(|(_, state)| *state == RunState::Done);
-        Ok(done.map(|(run, _)| run.run).min().map(Step::Run))
+        let name = runs_of(rotation);
+        let is_its = |run: &Run| run.verb == name && run.of.is_none();
+        let mut done = runs.iter().filter(|(run, state)| is_its(run) && *state == RunState::Done);
+        Ok(done.next().map(|(run, _)| Step::Run(run.run)))
     }
 
     fn say(&self, rotation: &Rotation, failed: Option<Failed>) -> Result<(), FleetError> {
@@ -183,20 +191,20 @@ impl Stepper<'_> {
     fn carry_out(&self, rotation: &Rotation, taken: &mut Taken) -> Result<(), Failed> {
         let wrote = match (rotation.direction, rotation.stage) {
             (Direction::Forward, Stage::Accept) if taken.accepted == Step::Open => {
-                taken.accepted = match self.of_before(taken)? {
+                taken.accepted = match self.of_before(rotation)? {
                     Some(step) => step,
                     None => self.accept(rotation)?,
                 };
                 taken.accepted != Step::Nothing
             }
             (Direction::Forward, Stage::Use) if taken.used == Step::Open => {
-                taken.used = match self.of_before(taken)? {
+                taken.used = match self.of_before(rotation)? {
                     Some(step) => step,
                     None => self.put_to_use(rotation)?,
                 };
                 taken.used != Step::Nothing
             }
-            (Direction::Forward, Stage::Retire) => match self.of_before(taken)? {
+            (Direction::Forward, Stage::Retire) => match self.of_before(rotation)? {
                 Some(_) => true,
                 None => self.retire(rotation)? != Step::Nothing,
             },
@@ -256,7 +264,8 @@ impl Stepper<'_> {
         deeds: impl Fn(&Snapshot, Option<LocationId>) -> Option<Vec<Deed>>,
     ) -> Result<Step, Failed> {
         let host = self.end.host;
-        let turn = host.installation().turn(Phase::Rotate).map_err(|error| error.in_one_line())?;
+        let installation = self.installation(rotation);
+        let turn = installation.turn(Phase::Rotate).map_err(|error| error.in_one_line())?;
         let mut observed = host.observe(Phase::Rotate);
         // What the policy says of the programs, before the new one is brought.
         let mut decision = self.decision(&observed)?;
@@ -277,7 +286,8 @@ impl Stepper<'_> {
     fn put_to_use(&self, rotation: &Rotation) -> Result<Step, Failed> {
         let host = self.end.host;
         let secret = self.secret(rotation)?;
-        let turn = host.installation().turn(Phase::Rotate).map_err(|error| error.in_one_line())?;
+        let installation = self.installation(rotation);
+        let turn = installation.turn(Phase::Rotate).map_err(|error| error.in_one_line())?;
         let mut observed = host.observe(Phase::Rotate);
         let new = self.bring(&mut observed, rotation, secret)?;
         let mut decision = self.decision(&observed)?;
@@ -362,12 +372,19 @@ impl Stepper<'_> {
         let applied = turn.apply(&proposal);
         host.record(&proposal, Some(&applied));
         let outcome = applied.map_err(|error| error.to_string())?;
-        // What cannot be taken back is done nevertheless.
-        Ok(outcome.run.map_or(Step::Nothing, Step::Run))
+        if outcome.changes.iter().any(|change| change.status != Status::Applied) {
+            return Err("this deployment is audited, so nothing is written here".to_owned());
+        }
+        Ok(outcome.run.map_or(Step::Unkept, Step::Run))
     }
 
     /// Takes back what a step of this node wrote; whether it did.
     fn undo(&self, step: &mut Step) -> Result<bool, Failed> {
+        if *step == Step::Unkept {
+            return Err(
+                "nothing was kept of the run that wrote it, so it cannot be taken back".to_owned()
+            );
+        }
         let Step::Run(id) = *step else {
             *step = Step::Open;
             return Ok(false);
@@ -430,4 +447,23 @@ impl Stepper<'_> {
             format!("what is to have the secret read anew failed: {why}")
         })
     }
+}
+
+/// The name of a step's runs.
+fn runs_of(rotation: &Rotation) -> String {
+    let way = match rotation.direction {
+        Direction::Forward => "",
+        Direction::Back => " back",
+    };
+    format!("rotation {} {}{way}", rotation.id, rotation.stage)
+}
+
+/// A rotation's id, as what is used once is known by.
+fn nonce(rotation: &Rotation) -> Option<[u8; 16]> {
+    unhex(&rotation.id)?.try_into().ok()
+}
+
+/// Until when what is sealed for it could be used.
+fn ends(rotation: &Rotation) -> u64 {
+    rotation.begun.saturating_add(LONGEST_VALID.as_secs())
 }

@@ -319,16 +319,16 @@ fn txn(transaction: Transaction) -> Result<Txn, StoreError> {
 
 fn entry(kv: &KeyValue) -> Result<Entry, StoreError> {
     Ok(Entry {
-        key: text_of(kv.key())?,
+        key: text_of(kv.key()),
         value: kv.value().to_vec(),
         created: revision(kv.create_revision()),
         changed: revision(kv.mod_revision()),
     })
 }
 
-fn text_of(key: &[u8]) -> Result<String, StoreError> {
-    let text = std::str::from_utf8(key);
-    text.map(str::to_owned).map_err(|_| StoreError::Failed("a key is no text".to_owned()))
+/// A key that is no text was put there by somebody else, and must not keep the others from being read.
+fn text_of(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }
 
 fn revision(number: i64) -> Revision {

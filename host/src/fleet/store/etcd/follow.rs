@@ -216,7 +216,7 @@ fn change(event: &Event) -> Result<Option<(Revision, Change)>, StoreError> {
     let Some(kv) = event.kv() else { return Ok(None) };
     let change = match event.event_type() {
         EventType::Put => Change::Put(entry(kv)?),
-        EventType::Delete => Change::Removed(text_of(kv.key())?),
+        EventType::Delete => Change::Removed(text_of(kv.key())),
     };
     Ok(Some((revision(kv.mod_revision()), change)))
 }
