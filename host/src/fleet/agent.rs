@@ -395,7 +395,7 @@ impl<'a> Agent<'a> {
 
     fn round(&mut self, wait: Duration) -> Result<(), FleetError> {
         let lease = self.session.keep(self.now())?;
-        if mem::replace(&mut self.lease, Some(lease)) != Some(lease) {
+        if self.lease.replace(lease) != Some(lease) {
             // After a while without one: who decides is to know what this node follows by now.
             self.published = None;
         }

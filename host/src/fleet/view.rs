@@ -18,9 +18,11 @@ use crate::{
     secret::{Fingerprint, Key},
 };
 
-/// The most copies of one credential that a node is shown: copies that no policy could tell apart are shown
-/// once, and of more the ones that it has too, then the ones that last longest.
+/// The most copies of one credential that a node is shown beside those of the same places: copies that no policy
+/// could tell apart are shown once, and of more the ones that it has too, then the ones that last longest.
 const MOST: usize = 8;
+/// The most copies of one place, such as the login of one agent, that a node is shown.
+const OF_ONE_PLACE: usize = 2;
 
 /// A copy of another node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ struct OfCredential {
     best: Vec<Foreign>,
     /// Those of each secret, on some nodes.
     by_secret: HashMap<Fingerprint, Vec<Foreign>>,
+    /// Those of each place by its name, on the nodes on which they last longest.
+    by_place: HashMap<String, Vec<Foreign>>,
 }
 
 /// How many copies of one credential a node has shown to others: it must not crowd out the rest.
@@ -81,12 +85,23 @@ struct Chosen<'c> {
 }
 
 impl<'c> Chosen<'c> {
-    fn take(&mut self, one: &'c Foreign) {
-        let count = self.of_node.entry(one.node.as_str()).or_default();
-        if *count < OF_ONE_NODE && self.told_apart.insert(as_policies_see(&one.copy)) {
-            *count += 1;
+    /// Takes one of the same place; whether it is not there already.
+    fn take_of_place(&mut self, one: &'c Foreign) -> bool {
+        let is_new = self.told_apart.insert(as_policies_see(&one.copy));
+        if is_new {
             self.copies.push(one);
         }
+        is_new
+    }
+
+    /// Takes one of any place, if its node has not enough already; whether it did.
+    fn take(&mut self, one: &'c Foreign) -> bool {
+        let count = self.of_node.get(one.node.as_str()).copied().unwrap_or_default();
+        let is_taken = count < OF_ONE_NODE && self.take_of_place(one);
+        if is_taken {
+            self.of_node.insert(&one.node, count + 1);
+        }
+        is_taken
     }
 }
 
@@ -117,13 +132,20 @@ impl Copies {
         for credential in &report.seen.credentials {
             let Some(copies) = self.by_credential.get(credential) else { continue };
             let too = own.iter().filter_map(|secret| copies.by_secret.get(secret)).flatten();
-            let others = too.chain(&copies.best).filter(|one| one.node != report.node);
+            let is_other = |one: &&Foreign| one.node != report.node;
             let mut chosen = Chosen::default();
-            for one in others {
-                if chosen.copies.len() == MOST {
+            for place in report.seen.locations.iter().filter(|place| place.node.is_none()) {
+                let same = copies.by_place.get(&place.name).into_iter().flatten().filter(is_other);
+                same.take(OF_ONE_PLACE).for_each(|one| {
+                    chosen.take_of_place(one);
+                });
+            }
+            let mut left = MOST;
+            for one in too.chain(&copies.best).filter(is_other) {
+                if left == 0 {
                     break;
                 }
-                chosen.take(one);
+                left -= usize::from(chosen.take(one));
             }
             view.extend(chosen.copies.into_iter().cloned());
         }
@@ -149,6 +171,11 @@ impl OfCredential {
                 if known.len() < OF_ONE_NODE && known.iter().all(|one| one.node != report.node) {
                     known.push(foreign());
                 }
+            }
+            let same = all.by_place.entry(copy.name.clone()).or_default();
+            // One more than is shown: a node's own is not shown to it.
+            if same.len() <= OF_ONE_PLACE && same.iter().all(|one| one.node != report.node) {
+                same.push(foreign());
             }
             let count = of_node.entry(report.node.as_str()).or_default();
             if all.best.len() < 4 * MOST && *count < OF_ONE_NODE {

@@ -208,7 +208,9 @@ impl Driver<'_> {
     fn under_way(&self, credential: &str, without: &[String]) -> Result<Rotation, FleetError> {
         let rotation = self.status(credential)?.filter(|rotation| !rotation.is_over());
         let rotation = rotation.ok_or_else(|| RotationFault::None(credential.to_owned()))?;
-        let mut rotation = Rotation { stopped: None, ..rotation };
+        // Whoever says how it stands signs it.
+        let driver = self.roster.me().to_owned();
+        let mut rotation = Rotation { stopped: None, driver, ..rotation };
         // A node that is gone for good must not keep the others.
         rotation.nodes.retain(|node| !without.contains(node));
         Ok(rotation)
@@ -269,7 +271,6 @@ impl Driver<'_> {
                 order.into_iter().filter(|node| !done.contains(node.as_str())).collect();
             for part in open.chunks(at_once.min(open.len().max(1))) {
                 rotation.turn = part.to_vec();
-                rotation.driver = self.roster.me().to_owned();
                 self.say(guard, &mut rotation)?;
                 if let Err(why) = self.wait(guard, &rotation, part)? {
                     let stage = rotation.stage;
