@@ -514,8 +514,8 @@ impl<'a> Agent<'a> {
         let key = told_by(&self.key);
         let Some((leader, board)) = &mut self.lead else { return Ok(()) };
         board.see_who_is_there(self.store, &self.space)?;
-        if leader.is_due(now, self.spec.interval) {
-            leader.read(self.store, &self.space, &self.roster, board)?;
+        if leader.is_to_read(now, self.spec.interval) {
+            leader.read(self.store, &self.space, &self.roster, (board, now, self.spec.interval))?;
         }
         let ground = Ground {
             policy: self.host.policy(),

@@ -37,6 +37,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 const MOST_WANTS: usize = 64;
 /// How far numbers may be apart that nobody is known to have given: more than any fleet comes to.
 const JUMP: u64 = 1 << 40;
+/// After how many intervals what is handed out is read again.
+const READ_AGAIN: u32 = 10;
 /// The largest report that is believed.
 const LARGEST_REPORT: usize = 256 << 10;
 /// From how many nodes on several threads ask the policy.
@@ -212,13 +214,15 @@ pub struct Leader {
     highest: u64,
     /// Until when what is known holds: time alone may change what is decided.
     until: u64,
+    /// Until when what was read of what is handed out holds.
+    read_until: u64,
 }
 
 impl Leader {
-    /// Whether it is time to read what is handed out, and to decide on all: a clock that was set back counts as
-    /// time.
-    pub(super) fn is_due(&self, now: u64, holds: Duration) -> bool {
-        now >= self.until || now.saturating_add(holds.as_secs()) < self.until
+    /// Whether it is time to read what is handed out. That is much to read where nodes are many, and only what
+    /// somebody else put there is found by it.
+    pub(super) fn is_to_read(&self, now: u64, holds: Duration) -> bool {
+        is_over(self.read_until, now, READ_AGAIN * holds)
     }
 
     /// Reads what is handed out, by this node or its predecessors. What is not that, or is older than what its
@@ -228,8 +232,9 @@ impl Leader {
         store: &dyn Store,
         space: &Space,
         roster: &Roster,
-        board: &Board,
+        (board, now, holds): (&Board, u64, Duration),
     ) -> Result<(), StoreError> {
+        self.read_until = now.saturating_add((READ_AGAIN * holds).as_secs());
         let prefix = space.assignment("");
         let entries = store.list(&prefix)?.entries;
         self.handed.clear();
@@ -256,7 +261,7 @@ impl Leader {
         ground: Ground<'_>,
         (now, holds): (u64, Duration),
     ) -> BTreeMap<String, Terms> {
-        if self.is_due(now, holds) {
+        if is_over(self.until, now, holds) {
             self.known.clear();
             self.until = now.saturating_add(holds.as_secs());
         }
@@ -427,6 +432,11 @@ impl Leader {
         let known = reported.chain([before, self.highest]).filter(|one| *one <= bound).max();
         known.unwrap_or(0).checked_add(1).ok_or(FleetError::NotLeading)
     }
+}
+
+/// Whether a time is over that was set for so long at most: a clock that was set back counts as over.
+fn is_over(until: u64, now: u64, holds: Duration) -> bool {
+    now >= until || now.saturating_add(holds.as_secs()) < until
 }
 
 fn number(entry: &Entry) -> u64 {
