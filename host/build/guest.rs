@@ -97,6 +97,8 @@ pub(crate) fn build(guest: Guest<'_>, guests: &Path) -> Result<PathBuf, Failure>
     // What is kept in git is small before fast: see tests/compat/README.md. What ships is small too, for an
     // init container carries it.
     let is_shipped = package.starts_with("precedent-policy-");
+    // A larger stack would not fit into it. Anybody's policy may have such a name.
+    let begins_with = matches!(stack, Stack::Small).then_some(TWO_PAGES);
     let level = match package {
         compat if compat.starts_with("precedent-compat") => "z",
         _ if is_shipped => "s",
@@ -131,7 +133,7 @@ pub(crate) fn build(guest: Guest<'_>, guests: &Path) -> Result<PathBuf, Failure>
                 ),
             ]
             .into_iter()
-            .chain(is_shipped.then(|| format!("-Clink-arg=--initial-memory={TWO_PAGES}")))
+            .chain(begins_with.map(|bytes| format!("-Clink-arg=--initial-memory={bytes}")))
             .chain(
                 home("CARGO_HOME", ".cargo")
                     .map(|home| format!("--remap-path-prefix={home}=cargo")),
