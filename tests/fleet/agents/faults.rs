@@ -150,12 +150,14 @@ impl Rounds<'_> {
                 let old = self.old.get(ends).expect("it had one").clone();
                 let key = format!("assignments/{ends}/");
                 assert_ne!(self.machines.value(&key), Some(old.clone()), "it is old");
-                self.machines.put_as("a", &key, old);
+                self.machines.put_as("a", &key, old.clone());
                 self.put_back += 1;
                 let says = "an older one is never applied over a newer one";
                 let before = self.machines.said(ends).matches(says).count();
+                // Where the elected one has just decided something else, that takes its place before it is seen.
                 self.machines.wait("it is refused", |_| {
                     self.machines.said(ends).matches(says).count() > before
+                        || self.machines.value(&key) != Some(old.clone())
                 });
                 // And what is assigned next is followed.
                 self.restart(ends);
