@@ -20,7 +20,7 @@ use precedent::{
 use serde_json::{Map, json};
 
 pub(crate) const FLEET: &str = "many";
-/// The agents of a node: with the places of its gateway they make about 20.
+/// The agents of a node: with the places of its gateway and its own they make 40.
 const AGENTS: usize = 3;
 const HOUR: u64 = 60 * 60 * 1000;
 
