@@ -34,6 +34,8 @@
 //! | `rotation` | a new secret everywhere, in an order that locks nobody out |
 //! | `agent` | one node, for as long as it runs |
 //! | `status` | how a fleet stands, as its store says |
+//! | `happening` | what happens on a node, in words |
+//! | `standing` | how a node stands, as it keeps it on its disk |
 //! | `kept` | what a node keeps of the fleet on its disk |
 
 pub mod store;
@@ -42,6 +44,7 @@ mod agent;
 mod assignment;
 mod follow;
 mod guard;
+mod happening;
 mod kept;
 mod lead;
 mod renewal;
@@ -51,6 +54,7 @@ mod rotation;
 mod session;
 mod signed;
 mod space;
+mod standing;
 mod status;
 mod transfer;
 mod view;
@@ -59,10 +63,11 @@ use std::path::PathBuf;
 
 use crate::{Error, handover::Signer, record::RecordError};
 
-pub use agent::{Agent, Happening, Standing};
+pub use agent::Agent;
 pub use assignment::{Assignment, Decided, Send, Terms};
 pub use follow::{Accepted, Carried, Hand};
 pub use guard::{Guard, Holder};
+pub use happening::Happening;
 pub use kept::{FleetFolder, fleet_key, read_fleet_key, write_fleet_key};
 pub use lead::{Board, Leader, preview};
 pub use renewal::{Renewal, Renewer, renew};
@@ -71,6 +76,7 @@ pub use roster::Roster;
 pub use rotation::{Direction, Driver, Progress, Rotation, RotationFault, Stage, Start, Told};
 pub use session::Session;
 pub use space::Space;
+pub use standing::Standing;
 pub use status::{FleetStatus, NodeStatus};
 pub use store::{Store, StoreError};
 pub use view::Foreign;

@@ -9,11 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Accepted, Assignment, Board, Carried, FleetError, FleetFolder, Hand, Leader, NodeState, Report,
-    Roster, Seen, Send, Session, Space, Store, StoreError,
+    Accepted, Assignment, Board, Carried, FleetError, FleetFolder, Hand, Happening, Leader,
+    NodeState, Report, Roster, Seen, Send, Session, Space, Standing, Store, StoreError,
     follow::{self, Follower},
     guard::keeping,
     kept::{fleet_key, told_by},
@@ -25,11 +23,7 @@ use super::{
     transfer::{End, SentAt, Went},
 };
 use crate::{
-    Error, Host,
-    config::FleetSpec,
-    handover::NodeIdentity,
-    model::Phase,
-    record::{StateFolder, moment},
+    Error, Host, config::FleetSpec, handover::NodeIdentity, model::Phase, record::StateFolder,
     secret::Key,
 };
 
@@ -37,173 +31,6 @@ use crate::{
 const SOON: Duration = Duration::from_millis(250);
 /// How long a node waits for a secret of another before it decides without that one.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Under which name a node keeps how it stands.
-const STATUS: &str = "status.json";
-
-/// What happens on a node, for whoever watches it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Happening<'h> {
-    /// The store is reached, for the first time or again.
-    Connected,
-    /// The store is not reached; the node goes on by what it follows.
-    CutOff(&'h StoreError),
-    /// It could not be reached for so long that the node decides by its last assignment alone.
-    Alone {
-        /// The generation that it goes on by; 0 for none.
-        generation: u64,
-    },
-    /// This node is elected.
-    Leads,
-    /// Another node is by now.
-    LeadsNoMore,
-    /// It handed out assignments.
-    HandedOut(usize),
-    /// It follows a new one.
-    Follows {
-        /// Its number.
-        generation: u64,
-        /// Who decided it.
-        leader: &'h str,
-    },
-    /// What stands in the store for this node is not followed.
-    NotFollowed(&'h str),
-    /// What was carried out.
-    Changed(&'h [String]),
-    /// What is left to a person after that, such as a restart.
-    LeftToYou(&'h str),
-    /// How the node stands by now.
-    State(&'h NodeState),
-    /// A secret is on its way to another node.
-    Sent {
-        /// The node.
-        to: &'h str,
-        /// The credential.
-        credential: &'h str,
-    },
-    /// A secret is not sent, or not taken.
-    NotSent {
-        /// Which.
-        what: &'h str,
-        /// Why.
-        why: &'h str,
-    },
-    /// A step of a rotation was this node's turn.
-    Stepped {
-        /// The credential.
-        credential: &'h str,
-        /// The step.
-        stage: String,
-        /// Why it failed, if it did.
-        failed: Option<String>,
-    },
-    /// Something failed; the node goes on.
-    Failed(&'h FleetError),
-}
-
-impl fmt::Display for Happening<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connected => f.write_str("the store is reached"),
-            Self::CutOff(error) => write!(f, "{error}; going on by what was assigned"),
-            Self::Alone { generation: 0 } => {
-                f.write_str("cut off for long, and nothing was ever assigned: nothing is done")
-            }
-            Self::Alone { generation } => {
-                write!(f, "cut off for long: deciding alone, by generation {generation}")
-            }
-            Self::Leads => f.write_str("elected: this node decides for the fleet"),
-            Self::LeadsNoMore => f.write_str("another node decides for the fleet"),
-            Self::HandedOut(count) => write!(f, "{count} assignments handed out"),
-            Self::Follows { generation, leader } => {
-                write!(f, "following generation {generation} of {leader}")
-            }
-            Self::NotFollowed(why) => write!(f, "an assignment is not followed: {why}"),
-            Self::Changed(changes) => write!(f, "changed: {}", changes.join(", ")),
-            Self::LeftToYou(step) => write!(f, "left to you: {step}"),
-            Self::State(state) => write!(f, "{state}"),
-            Self::Sent { to, credential } => write!(f, "{credential} is on its way to {to}"),
-            Self::NotSent { what, why } => write!(f, "{what}: {why}"),
-            Self::Stepped { credential, stage, failed: None } => {
-                write!(f, "rotation of {credential}: `{stage}` is done here")
-            }
-            Self::Stepped { credential, stage, failed: Some(why) } => {
-                write!(f, "rotation of {credential}: `{stage}` failed here: {why}")
-            }
-            Self::Failed(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl Happening<'_> {
-    /// Stable word for scripts.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::CutOff(_) => "cut-off",
-            Self::Alone { .. } => "alone",
-            Self::Leads => "leads",
-            Self::LeadsNoMore => "leads-no-more",
-            Self::HandedOut(_) => "handed-out",
-            Self::Follows { .. } => "follows",
-            Self::NotFollowed(_) => "not-followed",
-            Self::Changed(_) => "changed",
-            Self::LeftToYou(_) => "left-to-you",
-            Self::State(_) => "state",
-            Self::Sent { .. } => "sent",
-            Self::NotSent { .. } => "not-sent",
-            Self::Stepped { .. } => "stepped",
-            Self::Failed(_) => "failed",
-        }
-    }
-
-    /// Whether an operator should read of it.
-    #[must_use]
-    pub fn is_warning(&self) -> bool {
-        match self {
-            Self::CutOff(_)
-            | Self::Alone { .. }
-            | Self::LeftToYou(_)
-            | Self::NotFollowed(_)
-            | Self::NotSent { .. }
-            | Self::Failed(_) => true,
-            Self::Stepped { failed, .. } => failed.is_some(),
-            Self::State(state) => !matches!(state, NodeState::InOrder | NodeState::Unassigned),
-            _ => false,
-        }
-    }
-}
-
-/// How a node stands, as it keeps it on its disk: what can be told without the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Standing {
-    /// The node.
-    pub node: String,
-    /// When this was written, in seconds since 1970.
-    pub at: u64,
-    /// Since when the store cannot be reached, and why; none where it can.
-    pub cut_off: Option<(u64, String)>,
-    /// The generation that it follows; 0 for none.
-    pub generation: u64,
-    /// Who decided that.
-    pub leader: Option<String>,
-    /// What became of it.
-    pub state: NodeState,
-}
-
-impl FleetFolder {
-    /// How this node stood when its agent last ran; none where none ever did.
-    ///
-    /// # Errors
-    ///
-    /// Where what is kept cannot be read.
-    pub fn standing(&self) -> Result<Option<Standing>, FleetError> {
-        Ok(self.kept(STATUS)?)
-    }
-}
-
 /// One node of a fleet.
 pub struct Agent<'a> {
     host: Host,
@@ -774,7 +601,7 @@ impl<'a> Agent<'a> {
             return;
         }
         let standing = Standing { at: self.now(), ..standing };
-        match self.folder.keep(STATUS, &standing) {
+        match self.folder.keep_standing(&standing) {
             Ok(()) => self.kept = Some(tells),
             Err(error) => {
                 let why = error.to_string();
@@ -790,34 +617,5 @@ impl<'a> Agent<'a> {
 impl Drop for Agent<'_> {
     fn drop(&mut self) {
         self.session.close();
-    }
-}
-
-impl fmt::Display for NodeState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unassigned => f.write_str("nothing is assigned yet"),
-            Self::InOrder => f.write_str("in order"),
-            Self::Drift(why) => write!(f, "not in order: {why}"),
-            Self::Waiting(what) => write!(f, "waiting {what}"),
-            Self::Refused(why) => write!(f, "the policy refuses: {why}"),
-            Self::Violated(why) => write!(f, "not allowed here: {why}"),
-            Self::Failed(why) => write!(f, "failed: {why}"),
-        }
-    }
-}
-
-impl Standing {
-    /// In words, for people.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let follows = match &self.leader {
-            Some(leader) => format!("follows generation {} of {leader}", self.generation),
-            None => "follows nothing yet".to_owned(),
-        };
-        match &self.cut_off {
-            Some((since, why)) => format!("{follows}; cut off since {}: {why}", moment(*since)),
-            None => follows,
-        }
     }
 }
